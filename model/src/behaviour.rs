@@ -1,0 +1,1 @@
+//! What differs between kernel releases, each difference by name.

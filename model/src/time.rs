@@ -1,0 +1,213 @@
+//! Time as values: nanoseconds outside, jiffies inside. The only place that converts.
+
+use core::fmt;
+use core::ops::{Add, AddAssign, Sub};
+
+/// A point on the simulated clock, in nanoseconds since the run began.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Instant {
+    /// Nanoseconds since the run began.
+    pub ns: u64,
+}
+
+/// A length of time in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Span {
+    /// Nanoseconds.
+    pub ns: u64,
+}
+
+impl Instant {
+    /// The beginning of the run.
+    pub const ZERO: Self = Self { ns: 0 };
+
+    /// The span since `earlier`, zero if `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Span {
+        Span { ns: self.ns.saturating_sub(earlier.ns) }
+    }
+}
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self { ns: 0 };
+
+    /// `n` seconds.
+    pub const fn secs(n: u64) -> Self {
+        Self { ns: n * 1_000_000_000 }
+    }
+    /// `n` milliseconds.
+    pub const fn millis(n: u64) -> Self {
+        Self { ns: n * 1_000_000 }
+    }
+    /// `n` microseconds.
+    pub const fn micros(n: u64) -> Self {
+        Self { ns: n * 1_000 }
+    }
+    /// `n` nanoseconds.
+    pub const fn nanos(n: u64) -> Self {
+        Self { ns: n }
+    }
+}
+
+impl Add<Span> for Instant {
+    type Output = Self;
+    fn add(self, rhs: Span) -> Self {
+        Self { ns: self.ns.saturating_add(rhs.ns) }
+    }
+}
+impl AddAssign<Span> for Instant {
+    fn add_assign(&mut self, rhs: Span) {
+        *self = *self + rhs;
+    }
+}
+impl Sub for Instant {
+    type Output = Span;
+    fn sub(self, rhs: Self) -> Span {
+        self.since(rhs)
+    }
+}
+impl Add for Span {
+    type Output = Self;
+    fn add(self, rhs: Self) -> Self {
+        Self { ns: self.ns.saturating_add(rhs.ns) }
+    }
+}
+
+/// Seconds with six decimals, as packet tools print them.
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.ns / 1_000_000_000, self.ns / 1_000 % 1_000_000)
+    }
+}
+/// The shortest exact form with a unit: `60s`, `43ms`, `1.5ms`, `12us`, `7ns`.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, name) = match self.ns {
+            0 => return f.write_str("0s"),
+            ns if ns >= 1_000_000_000 => (1_000_000_000, "s"),
+            ns if ns >= 1_000_000 => (1_000_000, "ms"),
+            ns if ns >= 1_000 => (1_000, "us"),
+            _ => (1, "ns"),
+        };
+        write!(f, "{}", self.ns / unit)?;
+        let mut rest = self.ns % unit;
+        if rest > 0 {
+            f.write_str(".")?;
+            let mut place = unit / 10;
+            while rest > 0 {
+                write!(f, "{}", rest / place)?;
+                rest %= place;
+                place /= 10;
+            }
+        }
+        f.write_str(name)
+    }
+}
+
+/// A count of timer ticks since the host booted (or a number of ticks).
+///
+/// The host's own `jiffies` variable starts elsewhere; only differences and, for the timer wheel's
+/// granules, the value modulo a power of two matter, and the host's [`Clock`] fixes both.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Jiffies(pub u64);
+
+impl Add for Jiffies {
+    type Output = Self;
+    fn add(self, rhs: Self) -> Self {
+        Self(self.0.saturating_add(rhs.0))
+    }
+}
+impl Sub for Jiffies {
+    type Output = Self;
+    /// Saturates at zero.
+    fn sub(self, rhs: Self) -> Self {
+        Self(self.0.saturating_sub(rhs.0))
+    }
+}
+
+/// A host's tick: how often it comes, and where the run's beginning lies on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Clock {
+    /// Ticks per second: 100, 250, 300 or 1000 (`CONFIG_HZ`).
+    pub hz: u32,
+    /// Kernel time (nanoseconds since tick 0) when the run's clock shows [`Instant::ZERO`].
+    pub uptime_ns: u64,
+}
+
+impl Clock {
+    /// Nanoseconds per tick.
+    pub const fn tick_ns(self) -> u64 {
+        1_000_000_000 / self.hz as u64
+    }
+    /// The tick that has begun last at `now`.
+    pub const fn jiffies(self, now: Instant) -> Jiffies {
+        Jiffies((now.ns + self.uptime_ns) / self.tick_ns())
+    }
+    /// When tick `j` begins; the run's beginning if that was before it.
+    pub const fn instant(self, j: Jiffies) -> Instant {
+        Instant { ns: (j.0 * self.tick_ns()).saturating_sub(self.uptime_ns) }
+    }
+    /// Milliseconds of kernel time, the unit of timestamps and `tw_entry_stamp` `[tcp_clock_ms]`.
+    pub const fn millis(self, now: Instant) -> u64 {
+        (now.ns + self.uptime_ns) / 1_000_000
+    }
+    /// Microseconds of kernel time `[tcp_clock_us]`.
+    pub const fn micros(self, now: Instant) -> u64 {
+        (now.ns + self.uptime_ns) / 1_000
+    }
+    /// Whole seconds of kernel time `[ktime_get_seconds]`.
+    pub const fn seconds(self, now: Instant) -> u64 {
+        (now.ns + self.uptime_ns) / 1_000_000_000
+    }
+    /// Ticks for a number of milliseconds, rounded up `[msecs_to_jiffies]`.
+    pub const fn from_millis(self, ms: u64) -> Jiffies {
+        Jiffies((ms * self.hz as u64).div_ceil(1000))
+    }
+    /// Ticks for a number of microseconds, rounded up `[usecs_to_jiffies]`.
+    pub const fn from_micros(self, us: u64) -> Jiffies {
+        Jiffies((us * self.hz as u64).div_ceil(1_000_000))
+    }
+    /// Ticks for a number of seconds.
+    pub const fn from_secs(self, s: u64) -> Jiffies {
+        Jiffies(s * self.hz as u64)
+    }
+    /// Microseconds in a number of ticks `[jiffies_to_usecs]`.
+    pub const fn to_micros(self, j: Jiffies) -> u64 {
+        j.0 * 1_000_000 / self.hz as u64
+    }
+    /// The span of a number of ticks.
+    pub const fn span(self, j: Jiffies) -> Span {
+        Span { ns: j.0 * self.tick_ns() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn spans_print_shortest() {
+        for (ns, text) in [
+            (0, "0s"),
+            (60_000_000_000, "60s"),
+            (43_000_000, "43ms"),
+            (1_500_000, "1.5ms"),
+            (12_034, "12.034us"),
+            (7, "7ns"),
+        ] {
+            assert_eq!(Span { ns }.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn ticks_begin_on_the_phase() {
+        let clock = Clock { hz: 250, uptime_ns: 1_000_000 };
+        assert_eq!(clock.jiffies(Instant::ZERO), Jiffies(0));
+        assert_eq!(clock.jiffies(Instant { ns: 2_999_999 }), Jiffies(0));
+        assert_eq!(clock.jiffies(Instant { ns: 3_000_000 }), Jiffies(1));
+        assert_eq!(clock.instant(Jiffies(1)), Instant { ns: 3_000_000 });
+        assert_eq!(clock.from_micros(200_001), Jiffies(51));
+    }
+}

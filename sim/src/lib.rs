@@ -1,0 +1,1 @@
+//! Hosts, links and applications around the model, in virtual time.

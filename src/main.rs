@@ -1,0 +1,3 @@
+//! finwait: what Linux will do with a closing TCP connection.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The same script on the live kernel and on the model.
