@@ -17,3 +17,4 @@ pub mod site;
 pub mod state;
 pub mod sysctl;
 pub mod time;
+pub mod timer;
