@@ -6,6 +6,7 @@ extern crate alloc;
 pub mod behaviour;
 pub mod cause;
 pub mod counters;
+pub mod deathrow;
 pub mod errno;
 pub mod flow;
 pub mod kernel;

@@ -115,6 +115,11 @@ impl TimerQueue {
         if self.next == NEVER { None } else { Some(Jiffies(self.next)) }
     }
 
+    /// The timer that fires first.
+    pub fn first(&self) -> Option<u32> {
+        (self.next != NEVER).then(|| self.earliest())
+    }
+
     /// Takes the earliest timer off the queue if it fires at `now` or before, with the tick at
     /// which it fires.
     pub fn pop_due(&mut self, now: Jiffies) -> Option<(u32, Jiffies)> {
