@@ -169,3 +169,24 @@ fn ten_million_buckets_cost_twelve_bytes_each() {
     }
     assert!(row.bytes() <= 13 * 100_000, "{}", row.bytes());
 }
+
+/// A peer that repeats its FIN restarts the wait each time, and each leaves an entry behind.
+#[test]
+fn restarts_cost_no_memory() {
+    let mut row = DeathRow::new(Design::PerBucket, 1000);
+    for id in 0..5_000 {
+        row.schedule(id, Jiffies(0), Jiffies(60_000));
+    }
+    // The first bucket stays, so nothing leaves at the front.
+    for n in 0..1_000_000 {
+        row.schedule(1 + n % 4_999, Jiffies(u64::from(n) / 100), Jiffies(60_000));
+    }
+    assert!(row.bytes() < 250_000, "{}", row.bytes());
+    assert_eq!(row.expires(1 + 999_999 % 4_999), Jiffies(69_999));
+    let dead: Vec<u32> =
+        core::iter::from_fn(|| row.pop_due(Jiffies(61_440)).map(|p| p.0)).collect();
+    assert_eq!(dead, [0]);
+    // The others began to wait between ticks 9950 and 9999.
+    assert_eq!(row.next_death(), Some(Jiffies(73_728)));
+    assert_eq!(row.len(), 4_999);
+}

@@ -133,7 +133,7 @@ impl Naive {
         let new_base = ahead.clone().next();
         if let Some((_, due)) = ahead.find(|&(cell, _)| !self.fast[cell].is_empty()) {
             self.fast_timer = Some(timer(self.now, due));
-            self.fast_at = new_base.map(|(cell, due)| (cell, due));
+            self.fast_at = new_base;
         }
         if self.count == 0 {
             self.slow_timer = None;
