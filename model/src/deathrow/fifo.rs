@@ -97,11 +97,6 @@ impl Fifo {
         self.dies
     }
 
-    /// The bucket that dies first; there must be one.
-    pub(super) fn front(&self) -> u32 {
-        self.entry(self.first).id
-    }
-
     /// Uses the empty queue for another timeout from now on.
     pub(super) fn reuse(&mut self, timeout: u64) {
         debug_assert!(self.is_empty(), "a queue has one timeout");
@@ -129,7 +124,7 @@ impl Fifo {
         self.live += 1;
     }
 
-    /// Takes out the bucket whose entry `tag` names. True if the first entry changed.
+    /// Takes out the bucket whose entry `tag` names. True if [`Self::dies`] changed.
     pub(super) fn remove(&mut self, tags: &mut [Tag], tag: Tag) -> bool {
         let number = tag.number(self.first);
         tags[self.entry(number).id as usize] = Tag::NONE;
@@ -137,8 +132,29 @@ impl Fifo {
         if number != self.first {
             return false;
         }
+        let before = self.dies;
         self.skip(tags);
-        true
+        self.dies != before
+    }
+
+    /// Takes out the bucket that dies first; there must be one.
+    pub(super) fn pop(&mut self, tags: &mut [Tag]) -> u32 {
+        let chunk = &self.chunks[0];
+        let at = (self.first % CHUNK) as usize;
+        let entry = chunk[at];
+        tags[entry.id as usize] = Tag::NONE;
+        self.live -= 1;
+        // Nearly always the next entry lies beside it, counts, and began at the same tick.
+        if let Some(next) = chunk.get(at + 1)
+            && next.began == entry.began
+            && self.first + 1 < self.end
+            && tags[next.id as usize] == Tag::new(self.class, self.first + 1)
+        {
+            self.first += 1;
+        } else {
+            self.skip(tags);
+        }
+        entry.id
     }
 
     /// When the bucket whose entry `tag` names should die, not rounded, in ticks.
@@ -173,8 +189,10 @@ impl Fifo {
             }
             if counts {
                 let after = self.entry(self.first).began.wrapping_sub(before);
-                self.began += u64::from(after);
-                self.dies = self.death(self.began);
+                if after != 0 {
+                    self.began += u64::from(after);
+                    self.dies = self.death(self.began);
+                }
                 return;
             }
             if self.first == self.end {

@@ -102,10 +102,15 @@ impl PerBucket {
 
     pub(super) fn pop_due(&mut self, now: u64) -> Option<(u32, Killer)> {
         let next = self.next().filter(|&next| next <= now)?;
-        let id = match self.queues.iter().find(|queue| queue.dies() == next) {
-            Some(queue) => queue.front(),
-            None => self.others.first()?,
-        };
+        if let Some(queue) = self.queues.iter_mut().find(|queue| queue.dies() == next) {
+            let id = queue.pop(&mut self.tags);
+            self.len -= 1;
+            if queue.dies() != next {
+                self.find_next();
+            }
+            return Some((id, Killer::Own));
+        }
+        let id = self.others.first()?;
         self.remove(id);
         Some((id, Killer::Own))
     }
