@@ -34,10 +34,6 @@ impl<'a> Row<'a> {
             cell => Some(cell.parse().unwrap_or_else(|_| panic!("{column} of: {}", self.line))),
         }
     }
-    /// The cell says yes.
-    pub(crate) fn yes(&self, column: &str) -> bool {
-        self.get(column) == "yes"
-    }
     /// The last cell, as far as that release is concerned.
     pub(crate) fn expected(&self, release: Release) -> &'a str {
         let last = self.get(self.header[self.header.len() - 1].1);

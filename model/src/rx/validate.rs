@@ -219,3 +219,6 @@ impl Kernel {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

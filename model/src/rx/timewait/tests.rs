@@ -45,10 +45,9 @@ fn verdict(release: Release, substate: TcpState, rfc1337: bool, row: &Row<'_>) -
         len: row.number("len").unwrap() as u16,
         flags: flags(row.get("flags")),
         options: Options {
-            ts: row.number("tsval").map(|d| Timestamp {
-                val: TS_RECENT.wrapping_add(d as u32),
-                ecr: 0,
-            }),
+            ts: row
+                .number("tsval")
+                .map(|d| Timestamp { val: TS_RECENT.wrapping_add(d as u32), ecr: 0 }),
             ..Options::default()
         },
         ..Segment::default()
