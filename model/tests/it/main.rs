@@ -5,6 +5,7 @@ extern crate alloc;
 mod close_stories;
 mod decision_tables;
 mod golden;
+mod golden_traces;
 mod pair;
 mod random_walk;
 mod solo;
@@ -12,4 +13,5 @@ mod solo;
 #[allow(dead_code, reason = "shared with the unit tests")]
 mod text_table;
 mod timewait_stories;
+mod trace;
 use finwait_model::{release, segment};

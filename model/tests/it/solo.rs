@@ -1,5 +1,6 @@
 //! One kernel and a peer made of single segments: we say what comes, the kernel answers.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use finwait_model::cause::Cause;
@@ -53,8 +54,8 @@ pub(crate) struct Solo {
     pub(crate) now: Instant,
     /// The peer's port.
     pub(crate) port: u16,
-    /// Our initial sequence number, once a SYN of ours was seen.
-    iss: u32,
+    /// Our initial sequence numbers, by the peer's port.
+    iss: BTreeMap<u16, u32>,
     /// Our last timestamp.
     our_ts: u32,
     /// Do handshakes carry timestamps?
@@ -86,7 +87,7 @@ impl Solo {
             k,
             now: Instant::ZERO,
             port: PEER.port,
-            iss: 0,
+            iss: BTreeMap::new(),
             our_ts: 0,
             timestamps: false,
             edge: 0,
@@ -106,7 +107,7 @@ impl Solo {
         self.k.check();
         for (seg, _) in &out.0 {
             if seg.flags.syn() {
-                self.iss = seg.seq.0;
+                self.iss.insert(seg.flow.dport, seg.seq.0);
                 self.scale = seg.options.wscale.unwrap_or(0);
             }
             if let Some(ts) = seg.options.ts {
@@ -128,12 +129,23 @@ impl Solo {
         self.show(&sent)
     }
 
+    fn iss_of(&self, port: u16) -> u32 {
+        self.iss.get(&port).copied().unwrap_or(0)
+    }
+    fn iss(&self) -> u32 {
+        self.iss_of(self.port)
+    }
+
     pub(crate) fn segment(&self, say: Say) -> Segment {
         let peer = Endpoint::new(PEER.addr, self.port);
         Segment {
             flow: FourTuple::new(peer, US),
             seq: Seq(IRS.wrapping_add(say.seq as u32)),
-            ack: if say.flags.ack() { Seq(self.iss.wrapping_add(say.ack as u32)) } else { Seq(0) },
+            ack: if say.flags.ack() {
+                Seq(self.iss().wrapping_add(say.ack as u32))
+            } else {
+                Seq(0)
+            },
             len: say.len,
             win: self.win,
             flags: say.flags,
@@ -183,7 +195,7 @@ impl Solo {
             let seq = if seg.flags.rst() && seg.flags.ack() && seg.seq == Seq(0) {
                 "0:0".to_owned()
             } else {
-                let at = seg.seq.0.wrapping_sub(self.iss) as i32;
+                let at = seg.seq.0.wrapping_sub(self.iss_of(seg.flow.dport)) as i32;
                 format!("{at}:{}", at + i32::from(seg.len))
             };
             let join = if text.is_empty() { "" } else { " + " };
