@@ -9,6 +9,7 @@ mod golden_traces;
 mod pair;
 mod random_walk;
 mod solo;
+mod strays;
 #[path = "../../src/text_table.rs"]
 #[allow(dead_code, reason = "shared with the unit tests")]
 mod text_table;
