@@ -3,6 +3,7 @@
 extern crate alloc;
 
 mod close_stories;
+mod counter_matrix;
 mod decision_tables;
 mod golden;
 mod golden_traces;
