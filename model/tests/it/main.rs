@@ -8,7 +8,9 @@ mod decision_tables;
 mod golden;
 mod golden_traces;
 mod pair;
+mod passive_opens;
 mod random_walk;
+mod schedule;
 mod solo;
 mod strays;
 #[path = "../../src/text_table.rs"]
