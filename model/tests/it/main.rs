@@ -2,6 +2,7 @@
 
 extern crate alloc;
 
+mod active_opens;
 mod close_stories;
 mod counter_matrix;
 mod decision_tables;
