@@ -3,6 +3,7 @@
 extern crate alloc;
 
 mod active_opens;
+mod bucket_reuse;
 mod close_stories;
 mod counter_matrix;
 mod decision_tables;

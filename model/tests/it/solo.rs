@@ -137,7 +137,7 @@ impl Solo {
     fn iss_of(&self, port: u16) -> u32 {
         self.iss.get(&port).copied().unwrap_or(0)
     }
-    fn iss(&self) -> u32 {
+    pub(crate) fn iss(&self) -> u32 {
         self.iss_of(self.port)
     }
 
