@@ -2,6 +2,7 @@
 
 extern crate alloc;
 
+mod ack_timing;
 mod active_opens;
 mod bucket_reuse;
 mod close_stories;
