@@ -14,6 +14,7 @@ mod pair;
 mod passive_opens;
 mod random_walk;
 mod schedule;
+mod sending;
 mod solo;
 mod strays;
 #[path = "../../src/text_table.rs"]
