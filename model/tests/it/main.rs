@@ -13,6 +13,7 @@ mod golden_traces;
 mod pair;
 mod passive_opens;
 mod random_walk;
+mod retransmission;
 mod schedule;
 mod sending;
 mod solo;
