@@ -12,6 +12,7 @@ mod golden;
 mod golden_traces;
 mod pair;
 mod passive_opens;
+mod probes;
 mod random_walk;
 mod retransmission;
 mod schedule;
