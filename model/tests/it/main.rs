@@ -10,6 +10,7 @@ mod counter_matrix;
 mod decision_tables;
 mod golden;
 mod golden_traces;
+mod orphans;
 mod pair;
 mod passive_opens;
 mod probes;
