@@ -42,6 +42,8 @@ pub(crate) struct AckState {
     pub(crate) pushed: bool,
     pub(crate) pushed2: bool,
     pub(crate) now: bool,
+    /// Data was refused because our window is shut.
+    pub(crate) zero_window: bool,
     /// ACKs that may still go at once.
     pub(crate) quick: u8,
     /// Interactive mode from `tcp_pingpong_thresh` on.

@@ -63,7 +63,9 @@ impl Kernel {
         cx: &mut Cx<'_, impl Sink>,
     ) {
         self.enter_quickack_mode(id);
-        self.socks[id].ack.scheduled = true;
+        let ack = &mut self.socks[id].ack;
+        ack.scheduled = true;
+        ack.zero_window |= reason == DropReason::TcpZeroWindow;
         self.drop_segment(seg, reason, cx);
     }
 

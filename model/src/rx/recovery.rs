@@ -8,7 +8,7 @@ use crate::seq::Seq;
 use crate::sink::{Cx, Sink};
 use crate::skb::{self, Skb};
 use crate::sock::{Ca, Pending};
-use crate::table::slab::SockId;
+use crate::table::slab::{SkbId, SockId};
 use crate::time::Jiffies;
 
 /// What an ACK brought. `[tcp_ack]`'s flags
@@ -88,6 +88,7 @@ impl Kernel {
         let mss = u32::from(self.socks[id].mss_cache);
         let mut at = self.socks[id].rtx.head();
         while let Some(skb) = at {
+            self.cut_at_block(id, skb, block);
             let piece = self.skbs[skb];
             at = skb::next(&self.skbs, skb);
             let covered = !piece.seq.before(block.left) && !piece.end_seq.after(block.right);
@@ -114,6 +115,27 @@ impl Kernel {
             marks.sacked = true;
             marks.lost = false;
             marks.retrans = false;
+        }
+    }
+
+    /// A burst that a block covers in part is cut, at a whole number of segments, where the block
+    /// begins or ends. `[tcp_match_skb_to_sack]`
+    fn cut_at_block(&mut self, id: SockId, skb: SkbId, block: SackBlock) {
+        let mss = u32::from(self.socks[id].mss_cache).max(1);
+        let piece = self.skbs[skb];
+        let apart = !piece.end_seq.after(block.left) || !piece.seq.before(block.right);
+        let begins_inside = piece.seq.before(block.left);
+        let ends_inside = piece.end_seq.after(block.right);
+        if piece.segments(mss) < 2 || apart || !(begins_inside || ends_inside) {
+            return;
+        }
+        let len = if begins_inside {
+            (block.left - piece.seq).div_ceil(mss) * mss
+        } else {
+            ((block.right - piece.seq) / mss * mss).max(mss)
+        };
+        if len < piece.len() {
+            self.split_sent(id, skb, len);
         }
     }
 
@@ -148,6 +170,9 @@ impl Kernel {
         if sk.ca >= Ca::Recovery && !sk.snd_una.before(sk.high_seq) {
             if sk.ca == Ca::Recovery {
                 sk.snd_cwnd = sk.snd_cwnd.min(sk.snd_ssthresh).max(2);
+            }
+            if !sk.sack_ok {
+                sk.sacked_out = 0; // [tcp_reset_reno_sack]
             }
             sk.ca = Ca::Open;
         }
@@ -184,8 +209,11 @@ impl Kernel {
         let enough = sk.sacked_out >= threshold || sk.ca == Ca::Recovery;
         if let Some(head) = sk.rtx.head().filter(|_| enough) {
             let mss = u32::from(sk.mss_cache);
-            let marks = self.skbs[head].marks;
-            if !marks.sacked && !marks.lost {
+            let piece = self.skbs[head];
+            if !piece.marks.sacked && !piece.marks.lost {
+                if piece.segments(mss) > 1 && piece.len() > mss {
+                    self.split_sent(id, head, mss); // [tcp_mark_head_lost] marks one segment
+                }
                 self.mark_lost(id, head, mss);
             }
         }

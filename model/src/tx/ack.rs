@@ -56,6 +56,7 @@ impl Kernel {
         let cause = if self.socks[id].dsack.is_some() { Cause::AckOldData } else { cause };
         let cause =
             if self.socks[id].ofo_ranges().is_empty() { cause } else { Cause::AckOutOfOrder };
+        let cause = if self.socks[id].ack.zero_window { Cause::AckZeroWindow } else { cause };
         self.send_ack(id, cause, cx);
     }
 

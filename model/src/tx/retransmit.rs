@@ -100,7 +100,7 @@ impl Kernel {
     }
 
     /// Cuts a piece that is out; both halves keep its marks.
-    fn split_sent(&mut self, id: SockId, skb: SkbId, len: u32) {
+    pub(crate) fn split_sent(&mut self, id: SockId, skb: SkbId, len: u32) {
         self.socks[id].rtx.split(&mut self.skbs, skb, len);
     }
 
@@ -190,6 +190,9 @@ impl Kernel {
         let mut at = self.socks[id].rtx.head();
         let head = at;
         let rack = self.uses_rack() && self.socks[id].sack_ok;
+        if !self.socks[id].sack_ok {
+            self.socks[id].sacked_out = 0; // [tcp_reset_reno_sack]
+        }
         while let Some(skb) = at {
             let piece = self.skbs[skb];
             let sk = &self.socks[id];

@@ -114,7 +114,8 @@ impl Solo {
         if self.checked {
             self.k.check();
         }
-        for (seg, _) in &out.0 {
+        let sent = out.seen(self.k.release());
+        for (seg, _) in &sent {
             if seg.flags.syn() {
                 self.iss.insert(seg.flow.dport, seg.seq.0);
                 self.local = seg.flow.sport;
@@ -129,7 +130,7 @@ impl Solo {
                 self.edge = i64::from(ack) + (i64::from(seg.win) << scale);
             }
         }
-        (answer, out.0)
+        (answer, sent)
     }
     pub(crate) fn call<T>(
         &mut self,
@@ -221,6 +222,8 @@ impl Solo {
         let fd = self.k.socket();
         self.k.bind(fd, Endpoint::new(Addr::ANY, US.port)).unwrap();
         self.k.listen(fd, backlog).unwrap();
+        let listens = self.k.state(fd).unwrap();
+        crate::witness::saw(self.k.release(), listens.kernel_name());
         fd
     }
     /// The peer's SYN, with options.
