@@ -101,7 +101,7 @@ impl Queue {
     /// `[tcp_fragment]`
     pub(crate) fn split(&mut self, skbs: &mut Skbs, id: SkbId, len: u32) {
         let mut rest = skbs[id];
-        rest.seq = rest.seq + len;
+        rest.seq += len;
         let rest_id = skbs.insert(rest);
         let first = &mut skbs[id];
         first.end_seq = rest.seq;

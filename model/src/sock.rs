@@ -237,6 +237,7 @@ pub(crate) struct Sock {
 
 impl Sock {
     /// A socket as socket() makes it. `[tcp_init_sock]`
+    #[allow(clippy::too_many_lines, reason = "one line a field")]
     pub(crate) fn new(rto: u32, rcvbuf: u32, sndbuf: u32) -> Self {
         let zero = Seq(0);
         Self {

@@ -14,7 +14,7 @@ impl Kernel {
         self.check_queues();
         let orphans = self.socks.iter().filter(|(_, sk)| sk.dead).count();
         assert_eq!(orphans as u32, self.orphans, "orphans are counted");
-        assert_eq!(self.deathrow.len() as usize, self.buckets.len(), "each bucket has a timer");
+        assert_eq!(self.deathrow.len(), self.buckets.len(), "each bucket has a timer");
         let inuse = self.socks.iter().filter(|(_, sk)| sk.hashed).count();
         assert_eq!(inuse as u32, self.inuse, "hashed sockets are counted");
         let mut states = [0u32; 13];

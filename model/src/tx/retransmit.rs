@@ -67,14 +67,7 @@ impl Kernel {
             self.counters.inc(Mib::TCPSynRetrans);
         }
         self.socks[id].total_retrans += 1;
-        let cause = match cause {
-            Cause::DataRetransmit if piece.flags.syn() && piece.flags.ack() => {
-                Cause::SynAckRetransmit
-            }
-            Cause::DataRetransmit if piece.flags.syn() => Cause::SynRetransmit,
-            Cause::DataRetransmit if piece.flags.fin() => Cause::FinRetransmit,
-            other => other,
-        };
+        let cause = if cause == Cause::DataRetransmit { timeout_cause(&piece) } else { cause };
         self.transmit_queued(id, skb, cause, cx);
         self.skbs[skb].marks.ever_retrans = true;
         true
@@ -259,5 +252,15 @@ impl Kernel {
     /// Does RACK decide what is lost?
     pub(crate) fn uses_rack(&self) -> bool {
         self.sysctl.tcp_recovery & 1 != 0
+    }
+}
+
+/// What an RTO sends again.
+fn timeout_cause(piece: &skb::Skb) -> Cause {
+    match (piece.flags.syn(), piece.flags.ack(), piece.flags.fin()) {
+        (true, true, _) => Cause::SynAckRetransmit,
+        (true, false, _) => Cause::SynRetransmit,
+        (false, _, true) => Cause::FinRetransmit,
+        (false, _, false) => Cause::DataRetransmit,
     }
 }
