@@ -118,6 +118,7 @@ impl Kernel {
         ack.pushed = false;
         ack.pushed2 = false;
         ack.now = false;
+        ack.why = None;
     }
 
     /// Timestamps and SACK blocks of an ordinary segment, or the options of a SYN.

@@ -139,7 +139,7 @@ fn take(pair: &mut Pair, listener: Fd, fds: &mut [Vec<Fd>; 2], step: &Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::default())]
     #[test]
     fn tables_stay_sound_and_empty_in_the_end(
         old in any::<bool>(),
