@@ -269,7 +269,7 @@ impl Kernel {
         sk.ts_recent = request.ts_recent;
         sk.ts_recent_stamp = if request.timestamps { seconds } else { 0 };
         sk.mss_clamp = request.mss;
-        sk.advmss = if sk.tstamp_ok { advmss - 12 } else { advmss };
+        sk.advmss = advmss;
         sk.rcv_tstamp = Jiffies(0);
         sk.ack.lrcvtime = jiffies;
         sk.lsndtime = jiffies;
