@@ -5,10 +5,15 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod app;
+pub mod because;
 pub mod digest;
 pub mod host;
 pub mod link;
+pub mod record;
 pub mod rng;
+pub mod run;
+pub mod sample;
+pub mod scenario;
 pub mod step;
 pub mod units;
 pub mod watch;

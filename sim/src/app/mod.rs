@@ -93,6 +93,17 @@ pub struct Tally {
     pub broken: u64,
 }
 
+impl Tally {
+    /// Adds another client's numbers.
+    pub const fn add(&mut self, other: &Self) {
+        self.started += other.started;
+        self.finished += other.finished;
+        self.no_port += other.no_port;
+        self.not_connected += other.not_connected;
+        self.broken += other.broken;
+    }
+}
+
 /// What an application is doing with a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Phase {
