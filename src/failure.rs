@@ -43,11 +43,11 @@ impl Failure {
         let span = whole_chars(text, span);
         let annotation = AnnotationKind::Primary.span(span).label(error.expected.as_str());
         let snippet = Snippet::source(text).path(path).annotation(annotation);
-        let mut report = vec![Level::ERROR.primary_title(&error.message).element(snippet)];
+        let mut report = Level::ERROR.primary_title(&error.message).element(snippet);
         if let Some(help) = &error.help {
-            report[0] = report.remove(0).element(Level::HELP.message(help.as_str()));
+            report = report.element(Level::HELP.message(help.as_str()));
         }
-        Self::Input(Renderer::plain().render(&report))
+        Self::Input(Renderer::plain().render(&[report]))
     }
     /// A file that cannot be read.
     pub(crate) fn unreadable(path: &str, error: &io::Error) -> Self {

@@ -28,7 +28,7 @@ impl Rate {
 
 /// A length of time: a decimal number and `ns`, `us`, `ms`, `s`, `min` or `h`.
 pub fn span(text: &str) -> Result<Span, String> {
-    let what = || format!("expected a time such as \"100us\", \"43ms\", \"60s\", not {text:?}");
+    let what = || "expected a time such as \"100us\", \"43ms\", \"60s\"".to_owned();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(what)?;
     let (number, unit) = text.split_at(split);
     let unit_ns: u64 = match unit.trim_start() {
@@ -53,7 +53,7 @@ pub fn span(text: &str) -> Result<Span, String> {
 
 /// A rate above 0: `2500/s`, `3/min`, `1/10s`.
 pub fn rate(text: &str) -> Result<Rate, String> {
-    let what = || format!("expected a rate above 0 such as \"2500/s\", not {text:?}");
+    let what = || "expected a rate above 0 such as \"2500/s\"".to_owned();
     let (count, per) = text.split_once('/').ok_or_else(what)?;
     let count: u64 = count.trim().parse().map_err(|_| what())?;
     let per = per.trim();
@@ -70,7 +70,7 @@ pub fn rate(text: &str) -> Result<Rate, String> {
 
 /// A probability: `1/1000`, `0.5%` or `2%`.
 pub fn ratio(text: &str) -> Result<Ratio, String> {
-    let what = || format!("expected a probability such as \"1/1000\" or \"0.5%\", not {text:?}");
+    let what = || "expected a probability such as \"1/1000\" or \"0.5%\"".to_owned();
     let ratio = if let Some(percent) = text.strip_suffix('%') {
         let (whole, fraction) = percent.trim().split_once('.').unwrap_or((percent.trim(), ""));
         if fraction.len() > 9 {
@@ -94,7 +94,7 @@ pub fn ratio(text: &str) -> Result<Ratio, String> {
 
 /// One port, or a range of them with both ends: `6379`, `6379-6394`.
 pub fn ports(text: &str) -> Result<(u16, u16), String> {
-    let what = || format!("expected a port such as \"6379\" or \"6379-6394\", not {text:?}");
+    let what = || "expected a port such as \"6379\" or \"6379-6394\"".to_owned();
     let (low, high) = text.split_once('-').unwrap_or((text, text));
     let low: u16 = low.trim().parse().map_err(|_| what())?;
     let high: u16 = high.trim().parse().map_err(|_| what())?;
@@ -103,11 +103,10 @@ pub fn ports(text: &str) -> Result<(u16, u16), String> {
 
 /// An IPv4 address.
 pub fn addr(text: &str) -> Result<Addr, String> {
-    let ip: core::net::Ipv4Addr = text
-        .parse()
-        .map_err(|_| format!("expected an address such as \"10.0.0.1\", not {text:?}"))?;
+    let ip: core::net::Ipv4Addr =
+        text.parse().map_err(|_| "expected an address such as \"10.0.0.1\"".to_owned())?;
     if ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast() {
-        return Err(format!("{text} is not the address of one host"));
+        return Err("expected the address of one host".to_owned());
     }
     Ok(Addr(u32::from(ip)))
 }

@@ -54,6 +54,13 @@ impl From<toml::de::Error> for Error {
             Some((message, expected)) => (message.to_owned(), format!("expected {expected}")),
             None => (text, String::new()),
         };
+        // Rust's names for numbers mean nothing to who writes TOML.
+        let expected = match expected.as_str() {
+            "expected u16" | "expected u32" | "expected u64" => {
+                "expected a whole number".to_owned()
+            }
+            _ => expected,
+        };
         let quoted = |text: &str| -> Vec<String> {
             text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
         };

@@ -170,7 +170,7 @@ impl FromText for Delay {
         let (least, most) = text.split_once("..").unwrap_or((text, text));
         let delay = Self { least: units::span(least.trim())?, most: units::span(most.trim())? };
         if delay.least > delay.most {
-            return Err(format!("expected the shorter time first, not {text:?}"));
+            return Err("expected the shorter time first".to_owned());
         }
         Ok(delay)
     }
@@ -180,7 +180,7 @@ impl FromText for Release {
     fn from_text(text: &str) -> Result<Self, String> {
         Self::from_name(text).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|r| format!("{:?}", r.name())).collect();
-            format!("unknown kernel {text:?}, expected {}", names.join(" or "))
+            format!("expected {}", names.join(" or "))
         })
     }
 }
@@ -193,10 +193,9 @@ impl FromText for CloseHow {
             "linger0" => Self::LingerZero,
             "unread" => Self::Unread,
             _ => {
-                return Err(format!(
-                    "unknown way to close {text:?}, expected \"close\", \"shutdown\", \
-                     \"linger0\" or \"unread\""
-                ));
+                return Err(
+                    "expected \"close\", \"shutdown\", \"linger0\" or \"unread\"".to_owned()
+                );
             }
         })
     }
@@ -211,7 +210,9 @@ impl<'de, T: FromText> Deserialize<'de> for Written<T> {
                 f.write_str(T::EXPECTING)
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                T::from_text(text).map(Written).map_err(E::custom)
+                T::from_text(text).map(Written).map_err(|expected| {
+                    E::custom(format!("{text:?} does not fit here, {expected}"))
+                })
             }
         }
         deserializer.deserialize_str(Text(PhantomData))
@@ -257,7 +258,9 @@ impl<'de> Deserialize<'de> for Ports {
                 self.visit_str(&number.to_string())
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                units::ports(text).map(|(low, high)| Ports(low, high)).map_err(E::custom)
+                units::ports(text)
+                    .map(|(low, high)| Ports(low, high))
+                    .map_err(|expected| E::custom(format!("{text:?} is no port, {expected}")))
             }
         }
         deserializer.deserialize_any(Either)

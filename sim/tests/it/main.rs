@@ -1,0 +1,4 @@
+//! The engine and its scenarios, as a user sees them.
+
+mod bad_scenarios;
+mod golden;
