@@ -51,7 +51,11 @@ impl Judge {
         self.count += 1;
         if self.violations.len() < KEPT {
             let Sent { at, segment, cause, .. } = sent;
-            self.violations.push(format!("{at} {} {segment} {}: {rule}", segment.flow, cause.name()));
+            self.violations.push(format!(
+                "{at} {} {segment} {}: {rule}",
+                segment.flow,
+                cause.name()
+            ));
         }
     }
     /// Rules about one segment alone.
