@@ -72,7 +72,8 @@ pub fn rate(text: &str) -> Result<Rate, String> {
 pub fn ratio(text: &str) -> Result<Ratio, String> {
     let what = || "expected a probability such as \"1/1000\" or \"0.5%\"".to_owned();
     let ratio = if let Some(percent) = text.strip_suffix('%') {
-        let (whole, fraction) = percent.trim().split_once('.').unwrap_or((percent.trim(), ""));
+        let percent = percent.trim();
+        let (whole, fraction) = percent.split_once('.').unwrap_or((percent, ""));
         if fraction.len() > 9 {
             return Err(what());
         }

@@ -61,7 +61,7 @@ impl Example {
     /// The earlier event's time, if it is remembered.
     pub fn earlier(&self) -> Option<Instant> {
         let past = self.past?;
-        past.fatal.map(|f| f.0).or(past.orphaned.map(|o| o.0))
+        past.fatal.map(|f| f.0).or_else(|| past.orphaned.map(|o| o.0))
     }
 }
 

@@ -120,7 +120,7 @@ fn one_host(index: usize, name: &Spanned<String>, host: schema::Host) -> Result<
         let expected = "expected at most 254".to_owned();
         return Err(Error::new(name.span(), "too many hosts".to_owned(), expected));
     }
-    let addr = host.addr.map_or(Addr::v4(10, 0, 0, last), |a| a.into_inner().0);
+    let addr = host.addr.map_or_else(|| Addr::v4(10, 0, 0, last), |a| a.into_inner().0);
     let mut sysctl = Sysctl::new(release);
     sysctls(host.sysctl, &mut sysctl, release)?;
     let uptime_ns = host.uptime.map_or(UPTIME, |u| u.0).ns;
@@ -232,7 +232,7 @@ fn client(
         }
         (None, Some(workers)) => Pace::Closed {
             workers: *workers.get_ref(),
-            think: app.think.as_ref().map_or(Delay::default(), |t| t.get_ref().0),
+            think: app.think.as_ref().map_or_else(Delay::default, |t| t.get_ref().0),
         },
         (both_or_none, workers) => {
             let at = workers.as_ref().map_or_else(|| span.clone(), Spanned::span);
@@ -257,7 +257,7 @@ fn client(
         count: app.count,
         request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
         response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
-        hold: app.hold.map_or(Delay::default(), |h| h.0),
+        hold: app.hold.map_or_else(Delay::default, |h| h.0),
         close: app.close.map_or_else(Default::default, |c| c.0),
     })
 }
@@ -284,8 +284,8 @@ fn server(app: &schema::Server) -> ServerPlan {
         backlog: i32::from(app.backlog.unwrap_or(4096)),
         request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
         response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
-        service: app.service.map_or(Delay::default(), |d| d.0),
-        close_after: app.close_after.map_or(Delay::default(), |d| d.0),
+        service: app.service.map_or_else(Delay::default, |d| d.0),
+        close_after: app.close_after.map_or_else(Delay::default, |d| d.0),
         closes_first: app.closes_first,
         parting: app.parting_bytes,
     }

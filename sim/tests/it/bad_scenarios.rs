@@ -74,10 +74,7 @@ fn each_mistake_is_named_with_its_place() {
     for (from, to, expected) in MISTAKES {
         let text = GOOD.replace(from, to);
         assert_ne!(&text, GOOD, "{from:?} does not occur");
-        let error = match Scenario::parse(&text, "bad") {
-            Ok(_) => panic!("{to:?} was accepted"),
-            Err(error) => error,
-        };
+        let Err(error) = Scenario::parse(&text, "bad") else { panic!("{to:?} was accepted") };
         let (line, column) = error.position(&text).expect("every error has a place");
         let actual = format!("{line}:{column} {} | {}", error.message, error.expected);
         assert!(actual.starts_with(expected), "{to:?}\nexpected: {expected}\n  actual: {actual}");
