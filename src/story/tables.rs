@@ -53,27 +53,35 @@ pub(super) fn waits(out: &mut String, host: &HostOutcome, counter: Option<&Count
     let Some(refusal) = first_refusal(host) else { return };
     let _ = writeln!(
         out,
-        "{:<44}{:>16}{:>16}{:>16}",
+        "{:<44}{:>15}{:>15}{:>22}",
         format!("{} samples, mean (most)", grouped(host.series.len() as u64)),
         "FIN-WAIT-1",
         "FIN-WAIT-2",
         "TIME-WAIT"
     );
     let before: Vec<&Sample> = host.series.iter().filter(|s| s.at < refusal).collect();
-    let after: Vec<&Sample> = host.series.iter().filter(|s| s.at >= refusal).collect();
+    let full: Vec<&Sample> =
+        host.series.iter().filter(|s| s.at >= refusal && is_full(host, s)).collect();
     row(out, &format!("until the first refusal at {} s", seconds(refusal.ns, 1)), &before);
-    row(out, "since then", &after);
+    row(out, "since then, while the table is full", &full);
     if let Some(other) = counter.and_then(|c| c.outcome.host(&host.name)) {
         let same_time: Vec<&Sample> = other.series.iter().filter(|s| s.at >= refusal).collect();
-        row(out, "since then in the counter-run", &same_time);
+        row(out, "since then, in the counter-run", &same_time);
     }
     out.push('\n');
 }
 
+/// No slot to speak of: one that has just become free is taken by the next close.
+fn is_full(host: &HostOutcome, sample: &Sample) -> bool {
+    i64::from(sample.sockstat.tw) + 10 >= host.sysctl.tcp_max_tw_buckets
+}
+
 fn row(out: &mut String, label: &str, samples: &[&Sample]) {
     let _ = write!(out, "  {label:<42}");
-    for state in [TcpState::FinWait1, TcpState::FinWait2, TcpState::TimeWait] {
-        let _ = write!(out, "{:>16}", mean_and_most(samples, state));
+    for (state, width) in
+        [(TcpState::FinWait1, 15), (TcpState::FinWait2, 15), (TcpState::TimeWait, 22)]
+    {
+        let _ = write!(out, "{:>width$}", mean_and_most(samples, state));
     }
     out.push('\n');
 }

@@ -126,6 +126,8 @@ pub enum Phase {
     HalfClosed,
     /// The peer has closed; closes soon.
     Leaving,
+    /// It has said a last word after the peer's close; closes soon.
+    Parting,
     /// close() lingers.
     Lingering,
 }

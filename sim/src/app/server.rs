@@ -27,7 +27,8 @@ pub struct ServerPlan {
     pub close_after: Delay,
     /// Does it close right after the answer, before the peer does?
     pub closes_first: bool,
-    /// Bytes that it still writes after the peer's end of file, just before it closes.
+    /// Bytes that it still writes after the peer's end of file, where it would close otherwise; it
+    /// closes another `close_after` later.
     pub parting: u32,
 }
 
@@ -145,14 +146,17 @@ impl Server {
         }
     }
     fn leave(&mut self, fd: Fd, cx: &mut AppCx<'_, impl Watch>) {
-        if cx.conn(fd).is_none_or(|c| c.phase != Phase::Leaving) {
-            return;
+        match cx.conn(fd).map(|c| c.phase) {
+            Some(Phase::Leaving) if self.plan.parting > 0 => {
+                cx.set_phase(fd, Phase::Parting);
+                let sent = cx.send(fd, self.plan.parting);
+                if sent.is_err() || self.leaving.set(cx.now, fd, &mut self.stream) {
+                    close(fd, cx);
+                }
+            }
+            Some(Phase::Leaving | Phase::Parting) => close(fd, cx),
+            _ => {}
         }
-        if self.plan.parting > 0 {
-            // If it fails the connection is broken, and close() is all that is left to do anyway.
-            let _ = cx.send(fd, self.plan.parting);
-        }
-        close(fd, cx);
     }
 }
 
