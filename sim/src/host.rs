@@ -25,7 +25,49 @@ pub struct Host {
     apps: Vec<App>,
     conns: Conns,
     wires: Wires,
+    plans: Plans,
     tally: Tally,
+}
+
+/// Later than anything that happens.
+pub(crate) const NEVER: Instant = Instant { ns: u64::MAX };
+
+/// What the host has planned by itself, kept up to date after each step: the world asks for it far
+/// more often than it changes.
+#[derive(Clone, Debug)]
+struct Plans {
+    /// The kernel's next timer.
+    timer: Instant,
+    /// When each application is due.
+    apps: Vec<Instant>,
+    /// The earliest of them and whose it is.
+    first_app: (Instant, usize),
+}
+
+impl Plans {
+    fn new(kernel: &Kernel, apps: &[App]) -> Self {
+        let apps: Vec<Instant> = apps.iter().map(|a| a.due().unwrap_or(NEVER)).collect();
+        let timer = kernel.next_timer().unwrap_or(NEVER);
+        let mut plans = Self { timer, apps, first_app: (NEVER, 0) };
+        plans.find_first();
+        plans
+    }
+    #[inline]
+    fn set_app(&mut self, index: usize, due: Instant) {
+        if self.apps[index] != due {
+            self.apps[index] = due;
+            self.find_first();
+        }
+    }
+    /// Among equals the application that stands first.
+    fn find_first(&mut self) {
+        self.first_app = (NEVER, 0);
+        for (index, &due) in self.apps.iter().enumerate() {
+            if due < self.first_app.0 {
+                self.first_app = (due, index);
+            }
+        }
+    }
 }
 
 /// Which links come in, and which lead where; indices into the world's links.
@@ -47,11 +89,13 @@ struct Tally {
 impl Host {
     /// A host that has just booted; its applications start at time zero.
     pub fn new(id: HostId, name: &str, config: &Config, apps: Vec<App>, wires: Wires) -> Self {
+        let kernel = Kernel::new(config);
         Self {
             id,
             name: name.to_owned(),
             release: config.release,
-            kernel: Kernel::new(config),
+            plans: Plans::new(&kernel, &apps),
+            kernel,
             apps,
             conns: Conns::default(),
             wires,
@@ -90,32 +134,35 @@ impl Host {
     pub fn lifecycles(&self) -> u64 {
         self.apps.iter().map(App::lifecycles).sum()
     }
-    /// When anything happens here next.
-    pub(crate) fn next_event(&self, links: &[Link]) -> Option<Instant> {
-        self.next_step(links).map(|(at, _, _)| at)
+    /// When anything happens here next; [`NEVER`] if nothing is planned.
+    #[inline]
+    pub(crate) fn next_event(&self, links: &[Link]) -> Instant {
+        self.next_step(links).0
     }
     /// The earliest step with its lane; [`Step`] orders equal times, then the lane does.
-    fn next_step(&self, links: &[Link]) -> Option<(Instant, Step, usize)> {
-        let mut best: Option<(Instant, Step, usize)> = None;
-        let mut offer = |at: Option<Instant>, step, lane| {
-            if let Some(at) = at
-                && best.is_none_or(|b| at < b.0)
-            {
-                best = Some((at, step, lane));
-            }
-        };
+    #[inline]
+    fn next_step(&self, links: &[Link]) -> (Instant, Step, usize) {
+        let mut best = (NEVER, Step::Arrival, 0);
         for &lane in &self.wires.incoming {
-            offer(links[lane].next_arrival(), Step::Arrival, lane);
+            if let Some(at) = links[lane].next_arrival()
+                && at < best.0
+            {
+                best = (at, Step::Arrival, lane);
+            }
         }
-        offer(self.kernel.next_timer(), Step::Timer, 0);
-        for (lane, app) in self.apps.iter().enumerate() {
-            offer(app.due(), Step::App, lane);
+        if self.plans.timer < best.0 {
+            best = (self.plans.timer, Step::Timer, 0);
+        }
+        let (app, lane) = self.plans.first_app;
+        if app < best.0 {
+            best = (app, Step::App, lane);
         }
         best
     }
     /// Does everything that happens here before `stop`.
     pub(crate) fn run(&mut self, links: &mut [Link], stop: Instant, watch: &mut impl Watch) {
-        while let Some((at, step, lane)) = self.next_step(links) {
+        loop {
+            let (at, step, lane) = self.next_step(links);
             if at >= stop {
                 break;
             }
@@ -129,6 +176,11 @@ impl Host {
                     self.act(app, Act::Wake(fd, ready), at, links, watch);
                 }
             }
+            self.plans.timer = self.kernel.next_timer().unwrap_or(NEVER);
+            debug_assert!(
+                step != Step::Timer || self.plans.timer > at,
+                "invariant: every timer that was due has run"
+            );
         }
     }
     fn arrival(&mut self, at: Instant, lane: usize, links: &mut [Link], watch: &mut impl Watch) {
@@ -141,10 +193,6 @@ impl Host {
         let Self { id, kernel, wires, tally, .. } = self;
         let mut tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
         kernel.run_timers(&mut Cx { now: at, sink: &mut tap });
-        debug_assert!(
-            kernel.next_timer().is_none_or(|next| next > at),
-            "invariant: every timer that was due has run"
-        );
     }
     fn act(
         &mut self,
@@ -154,13 +202,15 @@ impl Host {
         links: &mut [Link],
         watch: &mut impl Watch,
     ) {
-        let Self { id, kernel, wires, tally, apps, conns, .. } = self;
+        let Self { id, kernel, wires, tally, apps, conns, plans, .. } = self;
         let tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
         let mut cx = AppCx::new(at, app, kernel, conns, tap);
+        let index = usize::from(app.0);
         match act {
-            Act::Due => apps[usize::from(app.0)].run(&mut cx),
-            Act::Wake(fd, ready) => apps[usize::from(app.0)].wake(fd, ready, &mut cx),
+            Act::Due => apps[index].run(&mut cx),
+            Act::Wake(fd, ready) => apps[index].wake(fd, ready, &mut cx),
         }
+        plans.set_app(index, apps[index].due().unwrap_or(NEVER));
     }
     /// Adds what left this host, and how its counters stand, to a fingerprint.
     pub(crate) fn digest_into(&self, digest: &mut Digest) {

@@ -9,7 +9,7 @@
 use finwait_model::time::{Instant, Span};
 
 use crate::digest::Digest;
-use crate::host::Host;
+use crate::host::{Host, NEVER};
 use crate::link::Link;
 use crate::watch::Watch;
 
@@ -75,7 +75,8 @@ impl World {
     }
     /// Lets everything happen that happens before `end`.
     pub fn run_until(&mut self, end: Instant, watch: &mut impl Watch) {
-        while let Some(first) = self.next_event() {
+        loop {
+            let first = self.next_event();
             if first >= end {
                 break;
             }
@@ -100,8 +101,9 @@ impl World {
         }
     }
     /// When anything happens next.
-    fn next_event(&self) -> Option<Instant> {
-        self.hosts.iter().filter_map(|h| h.next_event(&self.links)).min()
+    #[inline]
+    fn next_event(&self) -> Instant {
+        self.hosts.iter().map(|h| h.next_event(&self.links)).fold(NEVER, Instant::min)
     }
     /// Checks the tables whenever as many segments have passed as the tables are large: then it
     /// costs each segment the same, however large they become.

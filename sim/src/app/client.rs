@@ -111,8 +111,15 @@ impl Client {
         &self.plan
     }
     pub(crate) fn due(&self) -> Option<Instant> {
-        let queues = [&self.thinking, &self.retrying, &self.holding].map(Later::due);
-        queues.into_iter().chain([self.next_open]).flatten().min()
+        let mut first = self.next_open;
+        for queue in [&self.thinking, &self.retrying, &self.holding] {
+            if let Some(at) = queue.due()
+                && first.is_none_or(|f| at < f)
+            {
+                first = Some(at);
+            }
+        }
+        first
     }
     pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
         if self.next_open.is_some_and(|at| at <= cx.now) {
