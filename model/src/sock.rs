@@ -1,5 +1,6 @@
 //! The full socket: fields by their names in `tcp_sock` and `inet_connection_sock`.
 
+use crate::cause::Cause;
 use crate::errno::Errno;
 use crate::flow::FourTuple;
 use crate::segment::SackBlock;
@@ -42,6 +43,8 @@ pub(crate) struct AckState {
     pub(crate) pushed: bool,
     pub(crate) pushed2: bool,
     pub(crate) now: bool,
+    /// Why the ACK that is owed is out of the ordinary.
+    pub(crate) why: Option<Cause>,
     /// ACKs that may still go at once.
     pub(crate) quick: u8,
     /// Interactive mode from `tcp_pingpong_thresh` on.
@@ -237,6 +240,7 @@ pub(crate) struct Sock {
 
 impl Sock {
     /// A socket as socket() makes it. `[tcp_init_sock]`
+    #[allow(clippy::too_many_lines, reason = "one line a field")]
     pub(crate) fn new(rto: u32, rcvbuf: u32, sndbuf: u32) -> Self {
         let zero = Seq(0);
         Self {

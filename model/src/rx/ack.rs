@@ -176,20 +176,19 @@ impl Kernel {
         cx: &mut Cx<'_, impl Sink>,
     ) {
         let now_us = self.clock.micros(cx.now);
-        let mss = u32::from(self.socks[id].mss_cache);
         let mut first_us = None;
         while let Some(head) = self.socks[id].rtx.head() {
             let piece = self.skbs[head];
             let sk = &self.socks[id];
             let whole = !piece.end_seq.after(sk.snd_una);
-            if !whole && (piece.segments(mss) == 1 || !sk.snd_una.after(piece.seq)) {
+            if !whole && (piece.segments() == 1 || !sk.snd_una.after(piece.seq)) {
                 break;
             }
-            let before = piece.segments(mss);
+            let before = piece.segments();
             if !whole {
                 self.trim_head(id, head);
             }
-            let acked = if whole { before } else { before - self.skbs[head].segments(mss) };
+            let acked = if whole { before } else { before - self.skbs[head].segments() };
             if piece.marks.retrans || piece.marks.ever_retrans && piece.marks.lost {
                 news.retrans_acked = true;
             } else if !piece.marks.sacked {

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 
+use crate::cause::Cause;
 use crate::counters::Mib;
 use crate::kernel::Kernel;
 use crate::segment::{Flags, SackBlock, Segment};
@@ -55,6 +56,7 @@ impl Kernel {
     }
 
     /// Not taken, but answered at once. `[tcp_data_queue]`, `out_of_window`
+    #[allow(clippy::wildcard_enum_match_arm, reason = "three reasons come here")]
     fn refuse_data(
         &mut self,
         id: SockId,
@@ -63,7 +65,13 @@ impl Kernel {
         cx: &mut Cx<'_, impl Sink>,
     ) {
         self.enter_quickack_mode(id);
-        self.socks[id].ack.scheduled = true;
+        let ack = &mut self.socks[id].ack;
+        ack.scheduled = true;
+        ack.why = Some(match reason {
+            DropReason::TcpZeroWindow => Cause::AckZeroWindow,
+            DropReason::TcpOverwindow => Cause::AckOutOfWindow,
+            _ => Cause::AckOldData,
+        });
         self.drop_segment(seg, reason, cx);
     }
 

@@ -85,7 +85,6 @@ impl Kernel {
     }
 
     fn mark_sacked(&mut self, id: SockId, block: SackBlock, now_us: u64, news: &mut AckNews) {
-        let mss = u32::from(self.socks[id].mss_cache);
         let mut at = self.socks[id].rtx.head();
         while let Some(skb) = at {
             let piece = self.skbs[skb];
@@ -94,7 +93,7 @@ impl Kernel {
             if !covered || piece.marks.sacked {
                 continue;
             }
-            let segments = piece.segments(mss);
+            let segments = piece.segments();
             if !piece.marks.retrans {
                 let rtt = now_us - piece.sent_us;
                 news.sack_rtt_us = Some(news.sack_rtt_us.map_or(rtt, |r| r.min(rtt)));
@@ -183,10 +182,9 @@ impl Kernel {
         }
         let enough = sk.sacked_out >= threshold || sk.ca == Ca::Recovery;
         if let Some(head) = sk.rtx.head().filter(|_| enough) {
-            let mss = u32::from(sk.mss_cache);
             let marks = self.skbs[head].marks;
             if !marks.sacked && !marks.lost {
-                self.mark_lost(id, head, mss);
+                self.mark_lost(id, head);
             }
         }
     }
@@ -200,7 +198,6 @@ impl Kernel {
         }
         self.socks[id].rack_advanced = false;
         let sk = &self.socks[id];
-        let mss = u32::from(sk.mss_cache);
         let threshold = self.sysctl.tcp_reordering.max(1) as u32;
         let wait = if sk.ca >= Ca::Recovery || sk.sacked_out >= threshold {
             0
@@ -220,7 +217,7 @@ impl Kernel {
             }
             let deadline = piece.sent_us + u64::from(sk.rack_rtt_us) + u64::from(wait);
             if deadline <= now_us {
-                self.mark_lost(id, skb, mss);
+                self.mark_lost(id, skb);
             } else {
                 longest = longest.max(Some(deadline - now_us));
             }

@@ -77,8 +77,9 @@ impl Kernel {
             });
         let foreign_echo = self.behaviour.checks_tsecr_of_requests
             && ts.is_some_and(|t| {
-                t.ecr != 0 && (t.ecr.wrapping_sub(request.synack_first) as i32) < 0
-                    || t.ecr != 0 && (request.synack_last.wrapping_sub(t.ecr) as i32) < 0
+                let before_first = (t.ecr.wrapping_sub(request.synack_first) as i32) < 0;
+                let after_last = (request.synack_last.wrapping_sub(t.ecr) as i32) < 0;
+                t.ecr != 0 && (before_first || after_last)
             });
         let flags = seg.flags.0 & (Flags::SYN | Flags::ACK | Flags::RST | Flags::FIN).0;
         if seg.seq == request.irs && flags == Flags::SYN.0 && !paws {
@@ -268,7 +269,7 @@ impl Kernel {
         sk.ts_recent = request.ts_recent;
         sk.ts_recent_stamp = if request.timestamps { seconds } else { 0 };
         sk.mss_clamp = request.mss;
-        sk.advmss = if sk.tstamp_ok { advmss - 12 } else { advmss };
+        sk.advmss = advmss;
         sk.rcv_tstamp = Jiffies(0);
         sk.ack.lrcvtime = jiffies;
         sk.lsndtime = jiffies;

@@ -53,9 +53,11 @@ impl Kernel {
         } else {
             return self.send_delayed_ack(id, cx);
         };
-        let cause = if self.socks[id].dsack.is_some() { Cause::AckOldData } else { cause };
-        let cause =
-            if self.socks[id].ofo_ranges().is_empty() { cause } else { Cause::AckOutOfOrder };
+        let cause = match self.socks[id].ack.why.take() {
+            Some(why) => why,
+            None if !self.socks[id].ofo_ranges().is_empty() => Cause::AckOutOfOrder,
+            None => cause,
+        };
         self.send_ack(id, cause, cx);
     }
 
