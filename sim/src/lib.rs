@@ -1,1 +1,3 @@
 //! Hosts, links and applications around the model, in virtual time.
+
+pub mod script;
