@@ -279,8 +279,6 @@ pub struct Shell {
 pub struct Code {
     /// Where the text begins.
     pub pos: Pos,
-    /// The text between the brackets, without blanks around it.
-    pub text: String,
     /// The statements.
     pub statements: Vec<Statement>,
 }
@@ -304,6 +302,17 @@ pub enum Statement {
         /// What to print.
         values: Vec<Cond>,
     },
+    /// `name = value`: a variable that later blocks can read.
+    Assign {
+        /// Where it stands.
+        pos: Pos,
+        /// The variable.
+        name: String,
+        /// What is added to it, subtracted from it, or (`None`) put in its place.
+        op: Option<BinaryOp>,
+        /// The value.
+        value: Cond,
+    },
 }
 
 /// An expression over integers in a `%{ … }%` block.
@@ -316,11 +325,11 @@ pub enum Cond {
     /// A text (only useful in messages).
     Text(String),
     /// `not x`, `-x`.
-    Unary(UnaryOp, Box<Cond>),
+    Unary(UnaryOp, Box<Self>),
     /// `a == b`, `a and b`, `a + b`, …
-    Binary(BinaryOp, Box<Cond>, Box<Cond>),
+    Binary(BinaryOp, Box<Self>, Box<Self>),
     /// `(a, b)`.
-    Tuple(Vec<Cond>),
+    Tuple(Vec<Self>),
 }
 
 /// Operators with one operand.

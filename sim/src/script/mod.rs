@@ -4,4 +4,14 @@
 //! (from text and back), `observe` (what playing a script leaves behind), `runner`.
 
 pub mod ast;
+pub mod diagnostic;
+mod lexer;
 pub mod observe;
+mod parse_call;
+mod parse_code;
+mod parse_packet;
+mod parser;
+mod print;
+
+pub use lexer::MAX_BYTES;
+pub use parser::{MAX_EVENTS, parse};
