@@ -5,13 +5,19 @@
 
 pub mod ast;
 pub mod diagnostic;
+mod eval;
 mod lexer;
+pub mod lower;
+mod lower_call;
 pub mod observe;
 mod parse_call;
 mod parse_code;
 mod parse_packet;
 mod parser;
+pub mod plan;
 mod print;
+mod shell;
+mod symbols;
 
 pub use lexer::MAX_BYTES;
 pub use parser::{MAX_EVENTS, parse};
