@@ -69,10 +69,10 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 
 /// The variables of a script's blocks.
 #[derive(Clone, Default, Debug)]
-pub struct Variables(BTreeMap<String, i64>);
+pub(super) struct Variables(BTreeMap<String, i64>);
 
 /// Runs a block. Gives what it prints, or why an assertion failed.
-pub fn run(
+pub(super) fn run(
     statements: &[Statement],
     info: &TcpInfo,
     variables: &mut Variables,

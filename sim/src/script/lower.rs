@@ -350,11 +350,12 @@ impl Lowering<'_> {
                 }
             }
         }
-        let fd = match self.under_test {
-            UnderTest::File(fd) => Some(fd),
-            _ => None,
+        let (fd, conn) = match self.under_test {
+            UnderTest::File(fd) => (Some(fd), None),
+            UnderTest::Conn(conn) => (None, Some(conn)),
+            UnderTest::Nothing => (None, None),
         };
-        Ok(Act::Code { fd, statements: code.statements.clone() })
+        Ok(Act::Code { fd, conn, statements: code.statements.clone() })
     }
 
     /// Every name in a condition must mean something.

@@ -92,8 +92,10 @@ pub enum Act {
     Sysctl(Vec<(String, String)>),
     /// A look at `struct tcp_info`.
     Code {
-        /// The descriptor, by the script's number, whose connection was last spoken of.
+        /// The descriptor under test, by the script's number.
         fd: Option<i64>,
+        /// If there is none: the connection under test.
+        conn: Option<Conn>,
         /// What to check and print.
         statements: Vec<Statement>,
     },

@@ -5,15 +5,15 @@ use super::diagnostic::ScriptError;
 
 /// What a backtick line asks for.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Commands {
+pub(super) struct Commands {
     /// Full name and value, in order.
-    pub sysctls: Vec<(Pos, String, String)>,
+    pub(super) sysctls: Vec<(Pos, String, String)>,
     /// Everything else, which is not done.
-    pub ignored: Vec<(Pos, String)>,
+    pub(super) ignored: Vec<(Pos, String)>,
 }
 
 /// Reads a backtick line. `read` gives the text of a file that a script names, as `defaults.sh`.
-pub fn commands(
+pub(super) fn commands(
     shell: &Shell,
     read: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Commands, ScriptError> {

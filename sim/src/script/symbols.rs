@@ -1,5 +1,6 @@
 //! Names of constants in scripts, with Linux's numbers, and values of simple expressions.
 
+use finwait_model::errno::Errno;
 use finwait_model::kernel::OptName;
 
 use super::ast::{Expr, ExprKind};
@@ -57,7 +58,8 @@ const NUMBERS: &[(&str, i64)] = &[
 
 /// A constant's number.
 pub(super) fn number(name: &str) -> Option<i64> {
-    NUMBERS.iter().find(|(n, _)| *n == name).map(|&(_, v)| v)
+    let errno = || Errno::from_name(name).map(|e| i64::from(e.number()));
+    NUMBERS.iter().find(|(n, _)| *n == name).map(|&(_, v)| v).or_else(errno)
 }
 
 /// The names of the constants.
