@@ -11,8 +11,11 @@ const RUNGS: usize = 40;
 /// why the last segment was sent, which timers run and which sockets there are. Empty if the
 /// script passed.
 pub fn failure(file: &str, played: &Played) -> String {
-    let Some(failure) = &played.observed.failure else { return String::new() };
-    let mut text = format!("{file}:{}: {}\n", failure.line, failure.message);
+    let Some(last) = played.failures.last() else { return String::new() };
+    let mut text = String::new();
+    for failure in &played.failures {
+        let _ = writeln!(text, "{file}:{}: {}", failure.line, failure.message);
+    }
     text.push_str("\nup to then:\n");
     let skipped = played.ladder.len().saturating_sub(RUNGS);
     if skipped > 0 {
@@ -25,7 +28,7 @@ pub fn failure(file: &str, played: &Played) -> String {
         let _ = writeln!(text, "  {}: {}", cause.name(), site.path.join(" → "));
         let _ = writeln!(text, "  {}", site.why);
     }
-    let _ = writeln!(text, "\nat {} s:", seconds(failure.at_ns));
+    let _ = writeln!(text, "\nat {} s:", seconds(last.at_ns));
     if played.rows.is_empty() {
         text.push_str("  no sockets\n");
     }

@@ -32,6 +32,8 @@ const UPTIME_NS: u64 = 1_000_000_000_000;
 pub struct Played {
     /// Everything seen.
     pub observed: Observed,
+    /// Every expectation that did not hold; only one unless the script was to go on.
+    pub failures: Vec<Failure>,
     /// The rungs of the ladder.
     pub ladder: Vec<Rung>,
     /// What `print` printed, with the time.
@@ -107,24 +109,35 @@ pub(super) struct Player<'a> {
     segments: Vec<(u64, finwait_model::segment::Segment)>,
 }
 
-/// Plays a script from boot to its last event. `sysctls` are set on top of the script's own.
-pub fn play(plan: &Plan, sysctls: &[(String, String)]) -> Played {
-    let mut player = Player::boot(plan, sysctls);
-    let mut failure = None;
+/// How a script is played.
+#[derive(Clone, Default, Debug)]
+pub struct Options {
+    /// Sysctls to set on top of the script's own: full name and value.
+    pub sysctls: Vec<(String, String)>,
+    /// Go on after an expectation that did not hold.
+    pub keep_going: bool,
+}
+
+/// Plays a script from boot to its last event.
+pub fn play(plan: &Plan, options: &Options) -> Played {
+    let mut player = Player::boot(plan, &options.sysctls);
+    let mut failures = Vec::new();
     for index in 0..plan.steps.len() {
         if let Err(message) = player.step(index) {
-            failure = Some(player.failure(index, message));
-            break;
+            failures.push(player.failure(message));
+            if !options.keep_going {
+                break;
+            }
         }
         player.look();
     }
-    if failure.is_none()
+    if (failures.is_empty() || options.keep_going)
         && let Err(message) = player.finish()
     {
-        let event = player.pending.as_ref().map_or(player.event, |p| p.event);
-        failure = Some(player.failure(event, message));
+        player.event = player.pending.as_ref().map_or(player.event, |p| p.event);
+        failures.push(player.failure(message));
     }
-    player.end(failure)
+    player.end(failures)
 }
 
 /// Rows of the host in the script's numbers.
@@ -498,13 +511,15 @@ impl<'a> Player<'a> {
             .map_err(|e| format!("error in code: getsockopt(TCP_INFO): {}", described(e)))
     }
 
-    fn failure(&mut self, event: usize, message: String) -> Failure {
+    /// An expectation of the present event did not hold.
+    fn failure(&mut self, message: String) -> Failure {
         self.learn();
+        let event = self.event;
         let line = self.plan.steps.get(event).map_or(0, |s| s.pos.line);
         Failure { event, line, at_ns: self.now.ns, message }
     }
 
-    fn end(mut self, failure: Option<Failure>) -> Played {
+    fn end(mut self, failures: Vec<Failure>) -> Played {
         self.learn();
         let rows = self.rows();
         let timers = self.kernel.rows(self.now);
@@ -526,7 +541,8 @@ impl<'a> Player<'a> {
         let mut segments = self.segments;
         segments.sort_by_key(|s| s.0);
         Played {
-            observed: Observed { records, counters, failure },
+            observed: Observed { records, counters, failure: failures.first().cloned() },
+            failures,
             ladder,
             printed: self.printed,
             segments,
