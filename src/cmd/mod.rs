@@ -1,3 +1,4 @@
 //! One file for each command.
 
+pub(crate) mod replay;
 pub(crate) mod run;
