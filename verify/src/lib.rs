@@ -1,12 +1,20 @@
 //! The same script on the live kernel and on the model.
 #![cfg(target_os = "linux")]
 
+pub mod check;
 pub mod clock;
 pub mod diag;
+pub mod diff;
+pub mod generate;
+pub mod ladder;
 pub mod live;
+pub mod model;
 pub mod netns;
+pub mod plan;
+mod plan_call;
 pub mod procfs;
 pub mod real;
+pub mod rng;
 pub mod seen;
 pub mod sockopt;
 pub mod step;
