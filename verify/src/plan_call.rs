@@ -20,6 +20,7 @@ pub fn call(line: &Line, port: u16) -> Result<Call, Refusal> {
         }
         "listen" => Call::Listen { fd, backlog: l.int(1)? as i32 },
         "accept" | "accept4" => Call::Accept { fd, new: result },
+        "connect" if l.args.get(1).is_some_and(|a| unspecified(a)) => Call::Disconnect { fd },
         "connect" => {
             let (_, remote) = l.address(1, port);
             Call::Connect { fd, conn: Conn { local: 0, remote } }
@@ -188,6 +189,15 @@ fn field(e: &Expr, name: &str) -> Option<i64> {
         },
         _ => None,
     }
+}
+
+/// `{sa_family = AF_UNSPEC}`.
+fn unspecified(e: &Expr) -> bool {
+    let ExprKind::Brace(items) = &e.kind else { return false };
+    items.iter().any(|i| match &i.kind {
+        ExprKind::Assign(_, right) => has_word(right, "AF_UNSPEC"),
+        _ => false,
+    })
 }
 
 fn has_word(e: &Expr, word: &str) -> bool {

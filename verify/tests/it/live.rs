@@ -55,3 +55,49 @@ fn probe() {
         println!("{:?}\n{:?}", last.rows, last.counters);
     }
 }
+
+#[test]
+fn soak() {
+    let tick = Tick::of_this_machine();
+    let t = std::time::Instant::now();
+    let (mut blurred, mut steps, mut late) = (0, 0, vec![]);
+    let n: usize = std::env::var("N").ok().and_then(|s| s.parse().ok()).unwrap_or(200);
+    let j: usize = std::env::var("J").ok().and_then(|s| s.parse().ok()).unwrap_or(100);
+    finwait_verify::pool::run(
+        n,
+        j,
+        |i| {
+            let case = finwait_verify::generate::case(1, i as u64);
+            (live::play(&case, tick), case)
+        },
+        |i, (r, case)| match r {
+            Err(e) => println!("{i} {e}"),
+            Ok(p) => {
+                blurred += p.blurred as usize;
+                steps += p.seen.steps.len();
+                for s in &p.seen.sent {
+                    let ph = (s.at_ns + p.zero_ns) % tick.tick_ns;
+                    // sent long after its step: by a timer
+                    if s.at_ns > p.seen.steps[s.step].end_ns + 3_000_000 {
+                        late.push(ph / 1000);
+                    }
+                }
+                if i < 3 {
+                    for (at, l) in finwait_verify::ladder::lines(&case, &p.seen) {
+                        println!("{:>9} {l}", at / 1000);
+                    }
+                }
+            }
+        },
+    );
+    late.sort();
+    println!(
+        "{n} cases {steps} steps {blurred} blurred in {:?}; timer phase p50 {} p90 {} p99 {} max {} of {}",
+        t.elapsed(),
+        late[late.len() / 2],
+        late[late.len() * 9 / 10],
+        late[late.len() * 99 / 100],
+        late[late.len() - 1],
+        late.len()
+    );
+}
