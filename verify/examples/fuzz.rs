@@ -1,13 +1,13 @@
 //! Plays generated cases (`fuzz SEED COUNT JOBS`) or one of them (`fuzz SEED 1 1 NUMBER`).
-use finwait_verify::{check, clock::Tick, diff, generate, ladder, pkt, session};
+use finwait_verify::{check, generate, ladder, pkt, session, tap};
 
 fn main() {
     let args: Vec<u64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     let get = |i: usize, d: u64| args.get(i).copied().unwrap_or(d);
-    let tick = Tick::of_this_machine();
+    let setup = check::Setup::new(tap::Tap::open().map_err(|e| eprintln!("{e}")).ok());
     if let Some(number) = args.get(3) {
         let case = generate::case(get(0, 1), *number);
-        match check::check(&case, tick, diff::Tolerance::default()) {
+        match check::check(&case, &setup) {
             check::Verdict::Differ(d) => {
                 println!("{}", d.difference);
                 println!("{:?}", case.sysctls);
@@ -27,7 +27,7 @@ fn main() {
         findings_max: 1000,
         ..Default::default()
     };
-    let report = session::run(&options, tick, |r| {
+    let report = session::run(&options, &setup, |r| {
         eprint!("\r{} played {} agree   ", r.played, r.agreed);
     });
     for f in &report.differed {

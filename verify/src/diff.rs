@@ -270,7 +270,9 @@ fn resets(live: &Seen, model: &Seen, found: &mut Vec<Difference>) {
 fn same_reset(l: &Reset, m: &Reset) -> bool {
     let mut stack = l.path.iter();
     let path = l.path.is_empty() || m.path.iter().all(|f| stack.any(|s| s == f));
-    l.conn == m.conn && l.reason == m.reason && path
+    // For a segment to a listener the kernel names only the listener.
+    let conn = l.conn == m.conn || (l.conn.remote == 0 && l.conn.local == m.conn.local);
+    conn && l.reason == m.reason && path
 }
 
 /// As `ss` shows it.

@@ -24,4 +24,5 @@ pub mod sockopt;
 pub mod step;
 pub mod sys;
 pub mod talk;
+pub mod tap;
 pub mod wire;

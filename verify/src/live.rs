@@ -4,15 +4,19 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
+use finwait_model::flow::Addr;
+use finwait_sim::script::observe::Conn;
+
 use crate::clock::Tick;
 use crate::diag::Diag;
 use crate::netns::{self, Namespace};
 use crate::procfs;
 use crate::real::{Files, Made};
-use crate::seen::{Answered, Done, Look, Seen, Sent};
+use crate::seen::{Answered, Done, Look, Reset, Seen, Sent, StateChange};
 use crate::step::{Act, Call, Case, Step, When};
 use crate::sys;
-use crate::talk::{REMOTE, Talk};
+use crate::talk::Talk;
+use crate::tap::{Tap, What};
 use crate::wire;
 
 /// While a call blocks, how often to look whether it has returned.
@@ -31,7 +35,7 @@ pub struct Played {
 
 /// Plays the case in a fresh namespace. Changes the namespace of the calling thread: give it a
 /// thread of its own.
-pub fn play(case: &Case, tick: Tick) -> io::Result<Played> {
+pub fn play(case: &Case, tick: Tick, remote: Addr, tap: Option<&Tap>) -> io::Result<Played> {
     let ns = Namespace::enter()?;
     for (name, value) in &case.sysctls {
         netns::set_sysctl(name, value)
@@ -43,8 +47,9 @@ pub fn play(case: &Case, tick: Tick) -> io::Result<Played> {
         diag: Diag::open()?,
         ns,
         tick,
-        talk: Talk::new(case.peer_isn),
-        files: Files::default(),
+        remote,
+        talk: Talk::new(remote, case.peer_isn),
+        files: Files::new(remote),
         seen: Seen::default(),
         zero_ns: sys::now_ns(),
         step: 0,
@@ -52,6 +57,10 @@ pub fn play(case: &Case, tick: Tick) -> io::Result<Played> {
         packet: vec![0; 65_536],
     };
     let outcome = live.run(case);
+    // Before the sockets are closed, which the kernel would tell, too.
+    if let Some(tap) = tap {
+        live.listen(tap);
+    }
     let unfinished = live.files.end();
     outcome?;
     unfinished.into_iter().for_each(|made| live.answered(made));
@@ -63,6 +72,7 @@ struct Live {
     ns: Namespace,
     diag: Diag,
     tick: Tick,
+    remote: Addr,
     talk: Talk,
     files: Files,
     seen: Seen,
@@ -103,6 +113,24 @@ impl Live {
         Ok(())
     }
 
+    /// Takes in what the kernel itself said.
+    fn listen(&mut self, tap: &Tap) {
+        let end_ns = sys::now_ns();
+        for word in tap.take(self.remote, self.zero_ns) {
+            let conn = Conn { local: self.talk.port_name(word.local), remote: word.remote.1 };
+            let at_ns = word.at_ns - self.zero_ns;
+            match word.what {
+                _ if word.at_ns > end_ns => {}
+                What::Reset { reason, stack } => {
+                    self.seen.resets.push(Reset { at_ns, conn, reason, path: stack });
+                }
+                What::State(from, to) => {
+                    self.seen.states.push(StateChange { at_ns, conn, change: (from, to) });
+                }
+            }
+        }
+    }
+
     fn last_done(&self) -> u64 {
         self.zero_ns + self.seen.steps.last().map_or(0, |d| d.start_ns)
     }
@@ -113,7 +141,7 @@ impl Live {
             Act::Icmp(u) => {
                 let seq = self.talk.host_seq(u.conn, u.seq);
                 let flow = self.talk.host_flow(u.conn);
-                self.write(&wire::emit_unreachable(REMOTE, flow, seq, u.code, u.mtu))
+                self.write(&wire::emit_unreachable(self.remote, flow, seq, u.code, u.mtu))
             }
             Act::Sysctl { name, value } => netns::set_sysctl(name, value),
             Act::Call(call) => {

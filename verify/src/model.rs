@@ -18,13 +18,13 @@ use finwait_sim::script::observe::Conn;
 
 use crate::seen::{Answered, Done, Look, LookRow, LookTimer, Reset, Seen, Sent, StateChange};
 use crate::step::{Act, Call, Case, Step, Unreachable};
-use crate::talk::{LOCAL, REMOTE, Talk};
+use crate::talk::{LOCAL, Talk};
 
 /// A packet is taken to reach the kernel this long after the write that injects it began.
 const INTO_KERNEL_NS: u64 = 10_000;
 
 /// Plays the case with the times that the live arm wrote down.
-pub fn play(case: &Case, live: &Seen, clock: Clock) -> Result<Seen, String> {
+pub fn play(case: &Case, live: &Seen, clock: Clock, remote: Addr) -> Result<Seen, String> {
     let mut sysctl = Sysctl::new(Release::V6_18);
     for (name, value) in &case.sysctls {
         set(&mut sysctl, name, value)?;
@@ -40,7 +40,8 @@ pub fn play(case: &Case, live: &Seen, clock: Clock) -> Result<Seen, String> {
     let mut model = Model {
         kernel: Kernel::new(&config),
         tape: Tape::default(),
-        talk: Talk::new(case.peer_isn),
+        remote,
+        talk: Talk::new(remote, case.peer_isn),
         files: BTreeMap::new(),
         nonblock: BTreeMap::new(),
         pending: Vec::new(),
@@ -92,6 +93,7 @@ impl Sink for Tape {
 struct Model {
     kernel: Kernel,
     tape: Tape,
+    remote: Addr,
     talk: Talk,
     files: BTreeMap<i32, Fd>,
     nonblock: BTreeMap<i32, bool>,
@@ -177,7 +179,7 @@ impl Model {
         let now = Instant { ns: at };
         self.tape.now = now;
         let mut cx = Cx { now, sink: &mut self.tape };
-        let kernel = &mut self.kernel;
+        let (kernel, remote) = (&mut self.kernel, self.remote);
         let fd = p.fd;
         let blocks = |e: Errno| e == Errno::EAGAIN && !nonblock;
         let answer = match p.call {
@@ -192,7 +194,7 @@ impl Model {
                 }
             },
             Call::Connect { conn, .. } => {
-                match kernel.connect(fd, Endpoint::new(REMOTE, conn.remote), &mut cx) {
+                match kernel.connect(fd, Endpoint::new(remote, conn.remote), &mut cx) {
                     Err(Errno::EINPROGRESS | Errno::EALREADY) if !nonblock => return None,
                     other => other.map(|()| (0, None)),
                 }

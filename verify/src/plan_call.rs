@@ -20,7 +20,7 @@ pub fn call(line: &Line, port: u16) -> Result<Call, Refusal> {
         }
         "listen" => Call::Listen { fd, backlog: l.int(1)? as i32 },
         "accept" | "accept4" => Call::Accept { fd, new: result },
-        "connect" if l.args.get(1).is_some_and(|a| unspecified(a)) => Call::Disconnect { fd },
+        "connect" if l.args.get(1).is_some_and(unspecified) => Call::Disconnect { fd },
         "connect" => {
             let (_, remote) = l.address(1, port);
             Call::Connect { fd, conn: Conn { local: 0, remote } }

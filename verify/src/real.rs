@@ -14,7 +14,7 @@ use finwait_model::kernel::{How, SockOpt};
 use crate::sockopt;
 use crate::step::Call;
 use crate::sys::{self, Answer};
-use crate::talk::{LOCAL, REMOTE};
+use crate::talk::LOCAL;
 
 /// How long the script waits for a call that may block before it goes on without it.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -22,8 +22,10 @@ const PATIENCE: Duration = Duration::from_millis(1);
 const STACK: usize = 64 * 1024;
 
 /// The script's descriptors and the calls that still block.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct Files {
+    /// The peer's address, to connect to.
+    remote: Addr,
     open: BTreeMap<i32, File>,
     pending: Vec<Pending>,
 }
@@ -67,6 +69,11 @@ pub struct Made {
 }
 
 impl Files {
+    /// None open; connect() goes to `remote`.
+    pub const fn new(remote: Addr) -> Self {
+        Self { remote, open: BTreeMap::new(), pending: Vec::new() }
+    }
+
     /// Makes the call; `None` if it blocks and [`Files::finished`] will tell.
     pub fn call(&mut self, step: usize, call: &Call) -> Option<Made> {
         let file = self.open.get(&call.fd()).copied();
@@ -80,14 +87,14 @@ impl Files {
         let real = file.map_or(-1, |f| f.real);
         if !blocks {
             let start_ns = sys::now_ns();
-            let outcome = perform(call, real);
+            let outcome = perform(call, real, self.remote);
             return Some(self.settle(step, call, start_ns, outcome));
         }
         let (send, result) = channel();
-        let job = call.clone();
+        let (job, remote) = (call.clone(), self.remote);
         let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || {
             // Whoever waits may have given up; then nobody wants the answer.
-            drop(send.send(perform(&job, real)));
+            drop(send.send(perform(&job, real, remote)));
         });
         let start_ns = sys::now_ns();
         let Ok(thread) = thread else { return None };
@@ -198,12 +205,12 @@ fn errno_name(number: i32) -> String {
     known.map_or_else(|| format!("errno {number}"), |e| e.name().to_owned())
 }
 
-fn perform(call: &Call, fd: RawFd) -> Outcome {
-    let (answer, out) = make(call, fd);
+fn perform(call: &Call, fd: RawFd, remote: Addr) -> Outcome {
+    let (answer, out) = make(call, fd, remote);
     Outcome { end_ns: sys::now_ns(), answer, out }
 }
 
-fn make(call: &Call, fd: RawFd) -> (Answer, Option<i64>) {
+fn make(call: &Call, fd: RawFd, remote: Addr) -> (Answer, Option<i64>) {
     let plain = match *call {
         Call::Socket { .. } => sys::stream_socket(false).map(|s| i64::from(s.into_raw_fd())),
         Call::Bind { port, any, .. } => {
@@ -211,7 +218,7 @@ fn make(call: &Call, fd: RawFd) -> (Answer, Option<i64>) {
         }
         Call::Listen { backlog, .. } => sys::listen(fd, backlog),
         Call::Accept { .. } => sys::accept(fd),
-        Call::Connect { conn, .. } => sys::connect(fd, Endpoint::new(REMOTE, conn.remote)),
+        Call::Connect { conn, .. } => sys::connect(fd, Endpoint::new(remote, conn.remote)),
         Call::Disconnect { .. } => sys::disconnect(fd),
         Call::Send { len, more, .. } => {
             sys::send(fd, len as usize, if more { libc::MSG_MORE } else { 0 })

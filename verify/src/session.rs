@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use finwait_model::cause::Cause;
 
-use crate::check::{self, Differ, Verdict};
-use crate::clock::Tick;
-use crate::diff::{Difference, Tolerance};
+use crate::check::{self, Differ, Setup, Verdict};
+use crate::diff::Difference;
 use crate::step::Case;
 use crate::{generate, ladder, pkt, pool, shrink};
 
@@ -63,8 +62,7 @@ pub struct Finding {
 }
 
 /// Plays everything. `progress` hears of every case that is done.
-pub fn run(options: &Options, tick: Tick, mut progress: impl FnMut(&Report)) -> Report {
-    let tolerance = Tolerance::default();
+pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) -> Report {
     let total = options.scripts.len() + options.cases as usize;
     let case = |index: usize| {
         let script = options.scripts.get(index).cloned();
@@ -73,14 +71,14 @@ pub fn run(options: &Options, tick: Tick, mut progress: impl FnMut(&Report)) -> 
     };
     let mut report = Report::default();
     let mut differing = Vec::new();
-    let play = |index| check::check(&case(index), tick, tolerance);
+    let play = |index| check::check(&case(index), setup);
     pool::run(total, options.jobs, play, |index, verdict| {
         report.played += 1;
         match verdict {
-            Verdict::Agree { model, attempts, .. } => {
+            Verdict::Agree(agree) => {
                 report.agreed += 1;
-                report.replayed += usize::from(attempts > 1);
-                for cause in model.sent.iter().filter_map(|s| s.cause) {
+                report.replayed += usize::from(agree.attempts > 1);
+                for cause in agree.model.sent.iter().filter_map(|s| s.cause) {
                     *report.causes.entry(cause).or_default() += 1;
                 }
             }
@@ -94,7 +92,7 @@ pub fn run(options: &Options, tick: Tick, mut progress: impl FnMut(&Report)) -> 
         let case = case(index);
         let small = options.shrink && number < options.findings_max;
         let (case, differ) =
-            if small { shrink::shrink(&case, differ, tick, tolerance) } else { (case, differ) };
+            if small { shrink::shrink(&case, differ, setup) } else { (case, differ) };
         report.differed.push(finding(case, &differ, options.save.as_deref()));
         progress(&report);
     }

@@ -1,8 +1,6 @@
 //! The smallest case that still shows a difference, found by playing smaller ones on both arms.
 
-use crate::check::{self, Differ, Verdict};
-use crate::clock::Tick;
-use crate::diff::Tolerance;
+use crate::check::{self, Differ, Setup, Verdict};
 use crate::pool;
 use crate::step::{Case, When};
 use crate::sys;
@@ -15,14 +13,14 @@ const JOBS: usize = 48;
 const GAPS: [u64; 3] = [0, 8_000_000, 60_000_000];
 
 /// Makes the case smaller while the same kind of difference remains.
-pub fn shrink(case: &Case, found: Differ, tick: Tick, tolerance: Tolerance) -> (Case, Differ) {
+pub fn shrink(case: &Case, found: Differ, setup: &Setup) -> (Case, Differ) {
     let deadline = sys::now_ns() + LIMIT_NS;
     let (mut best, mut differ) = (cut(case, &found), found);
     while sys::now_ns() < deadline {
         let candidates = smaller(&best);
         let mut hits: Vec<(usize, Differ)> = Vec::new();
         let kind = differ.difference.kind;
-        let play = |index: usize| check::check(&candidates[index], tick, tolerance);
+        let play = |index: usize| check::check(&candidates[index], setup);
         pool::run(candidates.len(), JOBS, play, |index, verdict| {
             if let Verdict::Differ(d) = verdict
                 && d.difference.kind == kind

@@ -97,6 +97,29 @@ pub fn enter_net(fd: BorrowedFd<'_>) -> io::Result<()> {
     checked(unsafe { libc::setns(fd.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
 }
 
+/// The calling thread's id, as traces show it.
+pub fn tid() -> i32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::gettid() }
+}
+/// Gives the calling thread mounts of its own that nobody else sees.
+pub fn private_mounts() -> io::Result<()> {
+    let none = std::ptr::null();
+    // SAFETY: a flag; then a C string for the root, and no other pointer is read with MS_PRIVATE.
+    unsafe {
+        checked(libc::unshare(libc::CLONE_NEWNS))?;
+        let flags = libc::MS_REC | libc::MS_PRIVATE;
+        checked(libc::mount(none, c"/".as_ptr(), none, flags, none.cast())).map(drop)
+    }
+}
+/// Mounts tracefs on a directory.
+pub fn mount_tracefs(path: &str) -> io::Result<()> {
+    let path = std::ffi::CString::new(path)?;
+    let kind = c"tracefs".as_ptr();
+    // SAFETY: C strings that outlive the call; tracefs needs no data.
+    unsafe { checked(libc::mount(kind, path.as_ptr(), kind, 0, std::ptr::null())).map(drop) }
+}
+
 fn ifreq(name: &str) -> libc::ifreq {
     // SAFETY: ifreq is plain data; all zeroes is a valid value.
     let mut req: libc::ifreq = unsafe { zeroed() };

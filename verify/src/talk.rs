@@ -16,14 +16,23 @@ pub const LOCAL: Addr = Addr::v4(192, 168, 0, 1);
 /// The peer's address, of a block that is never routed (RFC 5737).
 pub const REMOTE: Addr = Addr::v4(192, 0, 2, 1);
 
+/// Another such address for each case that runs at the same time, because traces tell namespaces
+/// apart only by addresses: 762 in the three blocks of RFC 5737.
+pub const fn remote(number: usize) -> Addr {
+    let blocks = [Addr::v4(192, 0, 2, 1), Addr::v4(198, 51, 100, 1), Addr::v4(203, 0, 113, 1)];
+    let number = number % (254 * blocks.len());
+    Addr(blocks[number / 254].0 + (number % 254) as u32)
+}
+
 /// A new initial number this close above the old one continues it: a SYN that reopens a
 /// TIME_WAIT bucket starts 65,537 after its end, while a drawn one has moved on by far more.
 const CONTINUES: u32 = 200_000;
 
 /// The numbers of every connection of one arm.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Debug)]
 pub struct Talk {
     peer_isn: u32,
+    remote: Addr,
     conns: BTreeMap<Conn, Host>,
     /// Ports that the host chose, and what the script calls them.
     ports: BTreeMap<u16, u16>,
@@ -36,9 +45,9 @@ struct Host {
 }
 
 impl Talk {
-    /// Nothing said yet; the peer's numbers begin at `peer_isn`.
-    pub const fn new(peer_isn: u32) -> Self {
-        Self { peer_isn, conns: BTreeMap::new(), ports: BTreeMap::new() }
+    /// Nothing said yet with the peer at `remote`, whose numbers begin at `peer_isn`.
+    pub const fn new(remote: Addr, peer_isn: u32) -> Self {
+        Self { peer_isn, remote, conns: BTreeMap::new(), ports: BTreeMap::new() }
     }
 
     /// The host chose `real` where the script says `name`.
@@ -60,7 +69,7 @@ impl Talk {
     /// The connection as the host sends on it.
     pub fn host_flow(&self, conn: Conn) -> FourTuple {
         let sport = self.real_port(conn.local);
-        FourTuple { saddr: LOCAL, daddr: REMOTE, sport, dport: conn.remote }
+        FourTuple { saddr: LOCAL, daddr: self.remote, sport, dport: conn.remote }
     }
     /// A sequence number of the host on the wire.
     pub fn host_seq(&self, conn: Conn, relative: u32) -> Seq {
@@ -159,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_reopened_bucket_keeps_the_numbers_and_a_new_connection_starts_anew() {
-        let mut talk = Talk::new(1000);
+        let mut talk = Talk::new(REMOTE, 1000);
         let conn = Conn { local: 8080, remote: 40000 };
         let mut syn = Segment { flow: talk.host_flow(conn), ..Segment::default() };
         syn.flags = Flags::SYN | Flags::ACK;

@@ -24,7 +24,7 @@ pub fn emit(segment: &Segment) -> Vec<u8> {
     p.extend(segment.flow.dport.to_be_bytes());
     p.extend(segment.seq.0.to_be_bytes());
     p.extend(segment.ack.0.to_be_bytes());
-    p.extend([(header / 4 << 4) as u8, segment.flags.0]);
+    p.extend([(header << 2) as u8, segment.flags.0]);
     p.extend(segment.win.to_be_bytes());
     p.extend([0; 4]);
     p.extend(options);
