@@ -277,7 +277,7 @@ proptest! {
 fn survive(bytes: &[u8]) {
     if let Err(error) = parse(bytes) {
         let text = error.render("some.pkt", &String::from_utf8_lossy(bytes));
-        assert!(text.contains(&error.message), "{text}");
+        assert!(text.starts_with("error: ") && text.contains("some.pkt:"), "{text}");
     }
 }
 

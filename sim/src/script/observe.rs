@@ -93,7 +93,7 @@ pub struct Header {
     pub len: u16,
     /// Window field as on the wire.
     pub win: u16,
-    /// Options in the order of the wire, without padding; timestamps relative.
+    /// Options in the order of the wire, padding included; timestamps relative.
     pub options: Vec<TcpOption>,
 }
 
