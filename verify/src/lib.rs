@@ -12,7 +12,6 @@ pub mod model;
 pub mod netns;
 pub mod pkt;
 pub mod plan;
-mod plan_call;
 pub mod pool;
 pub mod procfs;
 pub mod real;

@@ -1,12 +1,12 @@
 //! A case as a packetdrill script, with what the live kernel did as the expectation.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use finwait_model::kernel::{How, SockOpt};
+use finwait_model::kernel::{How, OptName, SockOpt};
 use finwait_sim::script::ast::TcpOption;
 use finwait_sim::script::observe::Conn;
 
-use crate::plan_call::OPTIONS;
 use crate::seen::{Answered, Seen};
 use crate::sockopt;
 use crate::step::{Act, Call, Case, Packet};
@@ -15,15 +15,30 @@ use crate::talk::{LOCAL, REMOTE};
 /// The script; `about` becomes its opening comment.
 pub fn text(case: &Case, live: &Seen, about: &[String]) -> String {
     let mut lines: Vec<(u64, String)> = Vec::new();
+    // SYNs, and everything before the peer's first one, stand in a script as on the wire; all else
+    // counts from that SYN.
+    let mut synced = BTreeMap::new();
     for (index, step) in case.steps.iter().enumerate() {
         let Some(done) = live.steps.get(index) else { break };
         let answer = live.answers.iter().find(|a| a.step == index);
-        if let Some(line) = line(&step.act, answer) {
+        let mut base = 0;
+        if let Act::Inject(p) = &step.act {
+            if p.flags.syn() {
+                synced.entry(p.conn).or_insert(done.start_ns);
+            }
+            let counted = !p.flags.syn() && synced.contains_key(&p.conn);
+            base = if counted { 0 } else { case.peer_isn };
+        }
+        if let Some(line) = line(&step.act, answer, base) {
             lines.push((answer.map_or(done.start_ns, |a| a.start_ns), line));
         }
     }
     for sent in &live.sent {
-        let header = &sent.header;
+        let mut header = sent.header.clone();
+        let counted = synced.get(&header.conn).is_some_and(|since| *since <= sent.at_ns);
+        if header.flags.ack() && (header.flags.syn() || !counted) {
+            header.ack = header.ack.wrapping_add(case.peer_isn);
+        }
         lines.push((sent.at_ns, format!("{} {header}", ports('>', header.conn))));
     }
     lines.sort_by_key(|(at, _)| *at);
@@ -44,9 +59,9 @@ pub fn text(case: &Case, live: &Seen, about: &[String]) -> String {
     out
 }
 
-fn line(act: &Act, answer: Option<&Answered>) -> Option<String> {
+fn line(act: &Act, answer: Option<&Answered>, base: u32) -> Option<String> {
     Some(match act {
-        Act::Inject(p) => packet(p),
+        Act::Inject(p) => packet(p, base),
         Act::Icmp(u) => {
             let code = match u.code {
                 0 => "net_unreachable",
@@ -65,6 +80,29 @@ fn line(act: &Act, answer: Option<&Answered>) -> Option<String> {
     })
 }
 
+/// Socket options by the names that scripts use.
+const OPTIONS: [(OptName, &str); 19] = [
+    (OptName::ReuseAddr, "SO_REUSEADDR"),
+    (OptName::ReusePort, "SO_REUSEPORT"),
+    (OptName::Error, "SO_ERROR"),
+    (OptName::RcvBuf, "SO_RCVBUF"),
+    (OptName::SndBuf, "SO_SNDBUF"),
+    (OptName::KeepAlive, "SO_KEEPALIVE"),
+    (OptName::RcvLowat, "SO_RCVLOWAT"),
+    (OptName::NoDelay, "TCP_NODELAY"),
+    (OptName::Cork, "TCP_CORK"),
+    (OptName::QuickAck, "TCP_QUICKACK"),
+    (OptName::Linger2, "TCP_LINGER2"),
+    (OptName::DeferAccept, "TCP_DEFER_ACCEPT"),
+    (OptName::UserTimeout, "TCP_USER_TIMEOUT"),
+    (OptName::KeepIdle, "TCP_KEEPIDLE"),
+    (OptName::KeepIntvl, "TCP_KEEPINTVL"),
+    (OptName::KeepCnt, "TCP_KEEPCNT"),
+    (OptName::MaxSeg, "TCP_MAXSEG"),
+    (OptName::SynCnt, "TCP_SYNCNT"),
+    (OptName::WindowClamp, "TCP_WINDOW_CLAMP"),
+];
+
 /// Which way and between which ports, the sender's first.
 fn ports(direction: char, conn: Conn) -> String {
     let (from, to) =
@@ -72,10 +110,11 @@ fn ports(direction: char, conn: Conn) -> String {
     format!("{direction} {from} > {to}")
 }
 
-fn packet(p: &Packet) -> String {
+fn packet(p: &Packet, base: u32) -> String {
     let flags = if p.flags.0 == 0 { "-".to_owned() } else { p.flags.to_string() };
-    let end = p.seq.wrapping_add(u32::from(p.len));
-    let mut text = format!("{} {flags} {}:{end}({})", ports('<', p.conn), p.seq, p.len);
+    let seq = p.seq.wrapping_add(base);
+    let end = seq.wrapping_add(u32::from(p.len));
+    let mut text = format!("{} {flags} {seq}:{end}({})", ports('<', p.conn), p.len);
     if p.flags.ack() {
         let _ = write!(text, " ack {}", p.ack);
     }
@@ -186,23 +225,35 @@ mod tests {
     use super::*;
     use crate::{generate, model, plan};
 
+    /// The case as it is when its numbers are the wire's.
+    fn on_wire(case: &Case) -> Vec<Act> {
+        let shown = case.steps.iter().map(|s| s.act.clone());
+        let shown = shown.filter(|a| {
+            !matches!(a, Act::Look | Act::Call(Call::Socket { .. } | Call::Accept { .. }))
+        });
+        let wire = |mut act: Act| {
+            if let Act::Inject(p) = &mut act {
+                p.seq = p.seq.wrapping_add(case.peer_isn);
+            }
+            act
+        };
+        shown.map(wire).collect()
+    }
+
     #[test]
     fn what_is_written_is_read_back() {
         for number in 0..50 {
             let case = generate::case(5, number);
             let text = text(&case, &model::planned(&case), &["generated".to_owned()]);
-            let script = finwait_sim::script::parse(text.as_bytes())
-                .unwrap_or_else(|e| panic!("{}\n{text}", e.render("x.pkt", &text)));
-            let back = plan::case("back", &script).unwrap();
+            let failed = |e: &dyn std::fmt::Debug| -> ! { panic!("{e:?}\n{text}") };
+            let script = finwait_sim::script::parse(text.as_bytes());
+            let script = script.unwrap_or_else(|e| failed(&e));
+            let release = finwait_model::release::Release::V6_18;
+            let plan = finwait_sim::script::lower::lower(&script, release, &|_| None);
+            let plan = plan.unwrap_or_else(|e| failed(&e));
+            let back = plan::case("back", &plan).unwrap_or_else(|e| failed(&e));
             assert_eq!(back.sysctls, case.sysctls);
-            let acts = |c: &Case| -> Vec<Act> {
-                let real = c.steps.iter().map(|s| s.act.clone());
-                real.filter(|a| {
-                    !matches!(a, Act::Look | Act::Call(Call::Socket { .. } | Call::Accept { .. }))
-                })
-                .collect()
-            };
-            assert_eq!(acts(&back), acts(&case), "{text}");
+            assert_eq!(on_wire(&back), on_wire(&case), "{text}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The golden traces of an active close on the live kernel, and the generator's cases.
 
+use finwait_model::release::Release;
+use finwait_sim::script::lower::lower;
 use finwait_sim::script::parse;
 use finwait_verify::seen::Seen;
 use finwait_verify::{check::Setup, live, plan, talk};
@@ -16,7 +18,8 @@ fn permitted() -> bool {
 
 fn play(script: &str) -> Seen {
     let script = parse(script.as_bytes()).unwrap();
-    let case = plan::case("test", &script).unwrap();
+    let plan = lower(&script, Release::V6_18, &|_| None).unwrap();
+    let case = plan::case("test", &plan).unwrap();
     let setup = Setup::new(None);
     let play = move || live::play(&case, setup.tick, talk::REMOTE, None).unwrap().seen;
     std::thread::spawn(play).join().unwrap()
