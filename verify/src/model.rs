@@ -131,7 +131,16 @@ impl Model {
         self.tape.now = now;
         let mut cx = Cx { now, sink: &mut self.tape };
         match &step.act {
-            Act::Inject(packet) => self.kernel.rx(&self.talk.to_wire(packet), &mut cx),
+            Act::Inject(packet) => {
+                let segment = self.talk.to_wire(packet);
+                let before = state_of(&self.kernel, &segment, now);
+                self.kernel.rx(&segment, &mut cx);
+                let after = state_of(&self.kernel, &segment, now);
+                let answer = self.tape.sent.iter().map(|(_, _, cause)| cause.name());
+                let answer: Vec<&str> = answer.collect();
+                let triple = format!("{before} {} -> {after} {}", packet.flags, answer.join(" "));
+                self.seen.triples.insert(triple.trim_end().to_owned());
+            }
             Act::Icmp(u) => self.kernel.icmp(&icmp(u, &self.talk), &mut cx),
             Act::Sysctl { name, value } => set(self.kernel.sysctl_mut(), name, value)?,
             Act::Call(call) => self.call(index, call, at),
@@ -361,6 +370,26 @@ impl Model {
         self.seen.answers.sort_by_key(|a| a.step);
         self.kernel.check();
     }
+}
+
+/// Who would get the segment, as a name: a state, `FIN-WAIT-2 bucket`, `nobody`.
+fn state_of(kernel: &Kernel, segment: &Segment, now: Instant) -> String {
+    let (local, remote) = (segment.flow.destination(), segment.flow.source());
+    let rows = kernel.rows(now);
+    let own = rows.iter().find(|r| r.local.port == local.port && r.remote == remote);
+    let listener = || rows.iter().find(|r| r.local.port == local.port && r.remote.port == 0);
+    own.or_else(listener).map_or_else(
+        || "nobody".to_owned(),
+        |row| {
+            let kind = match row.object {
+                Object::Bucket => " bucket",
+                Object::Request => " request",
+                Object::Sock if row.orphan => " orphan",
+                Object::Sock | Object::Listener => "",
+            };
+            format!("{}{kind}", row.state)
+        },
+    )
 }
 
 fn icmp(u: &Unreachable, talk: &Talk) -> Icmp {

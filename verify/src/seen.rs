@@ -1,7 +1,7 @@
 //! What an arm saw of a case: the same for both, in the script's numbers, so that it can be
 //! compared field by field.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use finwait_model::cause::Cause;
 use finwait_model::state::TcpState;
@@ -20,6 +20,8 @@ pub struct Seen {
     pub looks: Vec<Look>,
     /// RSTs as the kernel itself explains them, in order; only with tracepoints.
     pub resets: Vec<Reset>,
+    /// What the model made of each segment that arrived: state, segment, answer.
+    pub triples: BTreeSet<String>,
     /// State changes of full sockets as the kernel itself tells them; only with tracepoints.
     pub states: Vec<StateChange>,
 }

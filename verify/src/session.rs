@@ -1,6 +1,6 @@
 //! A whole verification: scripts and generated cases, side by side, and what came of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use finwait_model::cause::Cause;
@@ -27,6 +27,8 @@ pub struct Options {
     pub findings_max: usize,
     /// Where to save small differing cases.
     pub save: Option<PathBuf>,
+    /// Files of the scripts, if the live kernel's answers are to be written beside them.
+    pub record: Option<Vec<PathBuf>>,
 }
 
 /// What came of it.
@@ -44,6 +46,8 @@ pub struct Report {
     pub unable: Vec<String>,
     /// How often the model sent each cause in cases that agreed.
     pub causes: BTreeMap<Cause, usize>,
+    /// What the model made of segments in cases that agreed: state, segment, answer.
+    pub triples: BTreeSet<String>,
 }
 
 /// A case that differed.
@@ -78,6 +82,7 @@ pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) 
             Verdict::Agree(agree) => {
                 report.agreed += 1;
                 report.replayed += usize::from(agree.attempts > 1);
+                report.triples.extend(agree.model.triples.iter().cloned());
                 for cause in agree.model.sent.iter().filter_map(|s| s.cause) {
                     *report.causes.entry(cause).or_default() += 1;
                 }

@@ -131,21 +131,29 @@ impl Tap {
         }
     }
 
-    /// Removes the instance; also for a signal handler's thread, which cannot drop.
-    pub fn remove(&self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        for event in EVENTS {
-            drop(self.set(&format!("events/{event}/enable"), "0"));
-        }
-        // The reader holds the pipe for one more nap.
-        for _ in 0..50 {
-            if fs::remove_dir(&self.instance).is_ok() || !self.instance.exists() {
-                return;
-            }
-            std::thread::sleep(NAP);
-        }
+    /// Where its instance is.
+    pub fn path(&self) -> &Path {
+        &self.instance
     }
 }
+
+/// Removes an instance; for [`Tap`]'s drop, and for a signal handler's thread, which cannot drop.
+pub fn remove(instance: &Path) {
+    STOP.store(true, Ordering::Relaxed);
+    for event in EVENTS {
+        drop(fs::write(instance.join(format!("events/{event}/enable")), "0"));
+    }
+    // The reader holds the pipe for one more nap.
+    for _ in 0..50 {
+        if fs::remove_dir(instance).is_ok() || !instance.exists() {
+            return;
+        }
+        std::thread::sleep(NAP);
+    }
+}
+
+/// Set when every reader should let go of its pipe.
+static STOP: AtomicBool = AtomicBool::new(false);
 
 impl Drop for Tap {
     fn drop(&mut self) {
@@ -153,7 +161,10 @@ impl Drop for Tap {
         if let Some(reader) = self.reader.take() {
             drop(reader.join());
         }
-        self.remove();
+        for event in EVENTS {
+            drop(self.set(&format!("events/{event}/enable"), "0"));
+        }
+        drop(fs::remove_dir(&self.instance));
     }
 }
 
@@ -176,7 +187,7 @@ fn tracefs() -> io::Result<File> {
 fn read(mut pipe: File, shared: &Shared) {
     let mut parser = Parser::default();
     let mut buffer = vec![0; 64 * 1024];
-    while !shared.stop.load(Ordering::Relaxed) {
+    while !shared.stop.load(Ordering::Relaxed) && !STOP.load(Ordering::Relaxed) {
         match pipe.read(&mut buffer) {
             Ok(0) => std::thread::sleep(NAP),
             Ok(n) => {
