@@ -25,4 +25,5 @@ pub mod step;
 pub mod sys;
 pub mod talk;
 pub mod tap;
+pub mod veth;
 pub mod wire;

@@ -83,7 +83,7 @@ const ALSO: [(&str, &str); 4] = [
 ];
 
 /// Gives the namespace the model's defaults. Which ones differ here is found out once.
-fn set_defaults() -> io::Result<()> {
+pub(crate) fn set_defaults() -> io::Result<()> {
     static DIFFERENT: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
     for (name, value) in DIFFERENT.get_or_init(different) {
         set_sysctl(name, value)?;

@@ -7,7 +7,7 @@ use finwait_verify::seen::Seen;
 use finwait_verify::{check::Setup, live, plan, talk};
 
 /// Can this process play on the live kernel? Prints why not; `FINWAIT_LIVE=require` forbids that.
-fn permitted() -> bool {
+pub(crate) fn permitted() -> bool {
     let result = finwait_verify::netns::permit_thread();
     if let Err(why) = &result {
         assert!(std::env::var("FINWAIT_LIVE").as_deref() != Ok("require"), "{why}");

@@ -1,4 +1,4 @@
 //! Tests that play on the live kernel; each skips with one line where that is not permitted.
 
-#[path = "live.rs"]
 mod live;
+mod pair;
