@@ -16,6 +16,7 @@ pub mod plan;
 pub mod pool;
 pub mod procfs;
 pub mod real;
+pub mod record;
 pub mod rng;
 pub mod seen;
 pub mod session;
