@@ -85,9 +85,12 @@ fn options(args: &Args) -> Result<Options, Failure> {
     if files.is_empty() && args.cases.is_none() {
         files = scripts_in(Path::new(SCRIPTS));
     }
-    let mut scripts = Vec::new();
+    let (mut scripts, mut beside) = (Vec::new(), Vec::new());
     for file in &files {
-        scripts.extend(read(file)?);
+        if let Some(case) = read(file)? {
+            scripts.push(case);
+            beside.push(file.with_extension("live.json"));
+        }
     }
     let cases = args.cases.unwrap_or(if args.files.is_empty() { CASES } else { 0 });
     let save = PathBuf::from(REGRESSIONS);
@@ -99,7 +102,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
         shrink: !args.no_shrink,
         findings_max: FINDINGS,
         save: save.is_dir().then_some(save),
-        record: args.record.then_some(files),
+        record: args.record.then_some(beside),
     })
 }
 

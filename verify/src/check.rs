@@ -40,6 +40,8 @@ pub struct Agree {
     pub live: Seen,
     /// The same with the model's causes.
     pub model: Seen,
+    /// The tick at the run's zero.
+    pub clock: Clock,
     /// How often it had to be played.
     pub attempts: u32,
 }
@@ -104,7 +106,8 @@ fn check_with(case: &Case, setup: &Setup, remote: Addr) -> Verdict {
             Err(e) => return Verdict::Unable(format!("{}: {e}", case.name)),
         };
         let Played { seen: live, zero_ns, blurred } = played;
-        let model = match on_model(case, &live, setup.tick.clock(zero_ns), remote) {
+        let clock = setup.tick.clock(zero_ns);
+        let model = match on_model(case, &live, clock, remote) {
             Ok(model) => model,
             Err(Stopped::Refused(why)) => return Verdict::Unable(format!("{}: {why}", case.name)),
             Err(Stopped::Panicked(difference)) => {
@@ -113,7 +116,7 @@ fn check_with(case: &Case, setup: &Setup, remote: Addr) -> Verdict {
             }
         };
         let Some(difference) = diff::first(&live, &model, tolerance) else {
-            return Verdict::Agree(Box::new(Agree { live, model, attempts: attempt }));
+            return Verdict::Agree(Box::new(Agree { live, model, clock, attempts: attempt }));
         };
         confirmed += u32::from(!blurred);
         if confirmed >= CONFIRM || attempt == ATTEMPTS {

@@ -52,9 +52,9 @@ impl Recording {
         let clock = value.get("clock")?;
         let hz = u32::try_from(clock.get("hz")?.as_u64()?).ok()?;
         let clock = Clock { hz, uptime_ns: clock.get("uptime_ns")?.as_u64()? };
-        let steps = list("steps")?.iter().map(|v| {
-            Some(Done { start_ns: v.get(0)?.as_u64()?, end_ns: v.get(1)?.as_u64()? })
-        });
+        let steps = list("steps")?
+            .iter()
+            .map(|v| Some(Done { start_ns: v.get(0)?.as_u64()?, end_ns: v.get(1)?.as_u64()? }));
         let mut looks: Vec<Look> = Vec::new();
         for v in list("looks")? {
             let look = read_look(v, looks.last())?;
@@ -235,8 +235,7 @@ mod tests {
             TcpOption::Wscale(7),
             TcpOption::Sack(vec![(1, 2), (3, 4)]),
         ];
-        let header =
-            Header { conn, flags: Flags(18), seq: 1, ack: 2, len: 3, win: 4, options };
+        let header = Header { conn, flags: Flags(18), seq: 1, ack: 2, len: 3, win: 4, options };
         let timer = Some(LookTimer { name: "on", left_ns: 5, count: 6 });
         let row = LookRow {
             conn,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use finwait_model::cause::Cause;
 
-use crate::check::{self, Differ, Setup, Verdict};
+use crate::check::{self, Agree, Differ, Setup, Verdict};
 use crate::diff::Difference;
+use crate::record::Recording;
 use crate::step::Case;
 use crate::{generate, ladder, pkt, pool, shrink};
 
@@ -27,7 +28,7 @@ pub struct Options {
     pub findings_max: usize,
     /// Where to save small differing cases.
     pub save: Option<PathBuf>,
-    /// Files of the scripts, if the live kernel's answers are to be written beside them.
+    /// For each script where to write the live kernel's answers, if they are wanted.
     pub record: Option<Vec<PathBuf>>,
 }
 
@@ -81,6 +82,9 @@ pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) 
         match verdict {
             Verdict::Agree(agree) => {
                 report.agreed += 1;
+                if let Some(path) = options.record.as_ref().and_then(|paths| paths.get(index)) {
+                    write_recording(path, &agree, &mut report.unable);
+                }
                 report.replayed += usize::from(agree.attempts > 1);
                 report.triples.extend(agree.model.triples.iter().cloned());
                 for cause in agree.model.sent.iter().filter_map(|s| s.cause) {
@@ -102,6 +106,15 @@ pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) 
         progress(&report);
     }
     report
+}
+
+fn write_recording(path: &Path, agree: &Agree, unable: &mut Vec<String>) {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.trim().to_owned();
+    let recording = Recording { kernel, clock: agree.clock, seen: agree.live.clone() };
+    if let Err(e) = std::fs::write(path, recording.to_text()) {
+        unable.push(format!("{}: {e}", path.display()));
+    }
 }
 
 fn finding(case: Case, differ: &Differ, save: Option<&Path>) -> Finding {

@@ -63,7 +63,8 @@ fn who_closes_late_gets_a_rst() {
     if !permitted() {
         return;
     }
-    let runs = [5, 30, 50, 80].map(|ms| (ms, std::thread::spawn(move || live(Duration::from_millis(ms)))));
+    let runs =
+        [5, 30, 50, 80].map(|ms| (ms, std::thread::spawn(move || live(Duration::from_millis(ms)))));
     for (ms, run) in runs {
         let (client, server) = run.join().unwrap();
         println!("{ms} ms: client {client:?}\n   server {server:?}");
