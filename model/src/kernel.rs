@@ -1,433 +1,189 @@
-//! One host's TCP: the public entry points.
-//!
-//! INTERFACE DRAFT: bodies follow.
+//! One host's TCP: the tables, and the public entry points. Each is a few lines; the story of a
+//! segment begins in [`crate::rx`], that of a system call in [`crate::sys`].
 
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
+pub use crate::api::*;
+use crate::behaviour::Behaviour;
 use crate::counters::Counters;
-use crate::errno::Errno;
-use crate::flow::{Addr, Endpoint, FourTuple};
+use crate::deathrow::{DeathRow, Design};
+use crate::flow::Addr;
 use crate::release::Release;
+use crate::secrets::Secrets;
 use crate::segment::Segment;
 use crate::sink::{Cx, Sink};
-use crate::state::TcpState;
+use crate::skb::Skbs;
+use crate::sock::Sock;
 use crate::sysctl::Sysctl;
-use crate::time::{Clock, Instant, Span};
-
-/// A file descriptor: names a socket of one [`Kernel`]. A stale one is caught (EBADF).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Fd {
-    /// Slot; small and reused, so it can index a table of the caller's.
-    pub index: u32,
-    /// How often the slot was used before.
-    pub generation: u32,
-}
-
-/// Poll bits, with the numbers of poll(2).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub struct Ready(pub u16);
-
-impl Ready {
-    /// Something to read, to accept, or end of file.
-    pub const IN: Self = Self(0x001);
-    /// Room to write, or the connection is established.
-    pub const OUT: Self = Self(0x004);
-    /// An error is pending.
-    pub const ERR: Self = Self(0x008);
-    /// Both directions are shut, or no connection.
-    pub const HUP: Self = Self(0x010);
-    /// The peer has sent its FIN (or the read side is shut).
-    pub const RDHUP: Self = Self(0x2000);
-    /// A lingering close() has returned; the descriptor is gone.
-    pub const CLOSED: Self = Self(0x4000);
-    /// Are all bits of `other` set?
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-/// How a host is made.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The kernel it runs.
-    pub release: Release,
-    /// Its tick and the phase of the run's beginning on it.
-    pub clock: Clock,
-    /// Its sysctls.
-    pub sysctl: Sysctl,
-    /// Its own addresses; the first is the source of connections that were not bound.
-    pub addrs: Vec<Addr>,
-    /// Link MTU in bytes; the advertised MSS is 40 less.
-    pub mtu: u16,
-    /// Seeds every secret of the host: ISNs, timestamp offsets, port search.
-    pub seed: u64,
-}
-
-/// What `shutdown()` shuts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum How {
-    /// SHUT_RD.
-    Rd,
-    /// SHUT_WR.
-    Wr,
-    /// SHUT_RDWR.
-    RdWr,
-}
-
-/// How close() returned.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Closed {
-    /// At once.
-    Now,
-    /// It blocks (SO_LINGER > 0); [`Ready::CLOSED`] tells when it has returned 0.
-    Lingers,
-}
-
-/// A socket option and its value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SockOpt {
-    /// SO_REUSEADDR.
-    ReuseAddr(bool),
-    /// SO_REUSEPORT.
-    ReusePort(bool),
-    /// SO_LINGER: `None` is off, else seconds.
-    Linger(Option<u32>),
-    /// SO_RCVBUF, bytes as the caller gives them (the kernel doubles them).
-    RcvBuf(u32),
-    /// SO_SNDBUF, bytes as the caller gives them (the kernel doubles them).
-    SndBuf(u32),
-    /// SO_KEEPALIVE.
-    KeepAlive(bool),
-    /// SO_RCVLOWAT.
-    RcvLowat(u32),
-    /// TCP_NODELAY.
-    NoDelay(bool),
-    /// TCP_CORK.
-    Cork(bool),
-    /// TCP_QUICKACK.
-    QuickAck(i32),
-    /// TCP_LINGER2, seconds.
-    Linger2(i32),
-    /// TCP_DEFER_ACCEPT, seconds.
-    DeferAccept(i32),
-    /// TCP_USER_TIMEOUT, milliseconds.
-    UserTimeout(u32),
-    /// TCP_KEEPIDLE, seconds.
-    KeepIdle(i32),
-    /// TCP_KEEPINTVL, seconds.
-    KeepIntvl(i32),
-    /// TCP_KEEPCNT.
-    KeepCnt(i32),
-    /// TCP_MAXSEG, bytes.
-    MaxSeg(i32),
-    /// TCP_SYNCNT.
-    SynCnt(i32),
-    /// TCP_WINDOW_CLAMP, bytes.
-    WindowClamp(i32),
-}
-
-/// A socket option to ask for; answers are plain integers as getsockopt() gives them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the names of the options")]
-pub enum OptName {
-    ReuseAddr,
-    ReusePort,
-    /// SO_ERROR: the pending error's number, and clears it.
-    Error,
-    RcvBuf,
-    SndBuf,
-    KeepAlive,
-    RcvLowat,
-    NoDelay,
-    Cork,
-    QuickAck,
-    Linger2,
-    DeferAccept,
-    UserTimeout,
-    KeepIdle,
-    KeepIntvl,
-    KeepCnt,
-    MaxSeg,
-    SynCnt,
-    WindowClamp,
-}
-
-/// The part of `struct tcp_info` that the model knows.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-#[allow(missing_docs, reason = "fields of struct tcp_info without their prefix, in its units")]
-pub struct TcpInfo {
-    pub state: u8,
-    pub ca_state: u8,
-    pub retransmits: u8,
-    pub probes: u8,
-    pub backoff: u8,
-    /// Bits as in TCPI_OPT_*: 1 timestamps, 2 SACK, 4 window scaling.
-    pub options: u8,
-    pub snd_wscale: u8,
-    pub rcv_wscale: u8,
-    /// Microseconds.
-    pub rto: u32,
-    /// Microseconds.
-    pub ato: u32,
-    pub snd_mss: u32,
-    pub rcv_mss: u32,
-    pub unacked: u32,
-    pub sacked: u32,
-    pub lost: u32,
-    pub retrans: u32,
-    /// Milliseconds.
-    pub last_data_sent: u32,
-    /// Milliseconds.
-    pub last_data_recv: u32,
-    /// Milliseconds.
-    pub last_ack_recv: u32,
-    pub pmtu: u32,
-    pub rcv_ssthresh: u32,
-    /// Microseconds.
-    pub rtt: u32,
-    /// Microseconds.
-    pub rttvar: u32,
-    pub snd_ssthresh: u32,
-    pub snd_cwnd: u32,
-    pub advmss: u32,
-    pub total_retrans: u32,
-    pub bytes_acked: u64,
-    pub bytes_received: u64,
-    pub segs_out: u32,
-    pub segs_in: u32,
-    pub notsent_bytes: u32,
-    pub data_segs_in: u32,
-    pub data_segs_out: u32,
-    pub bytes_sent: u64,
-    pub bytes_retrans: u64,
-    pub snd_wnd: u32,
-    pub rcv_wnd: u32,
-}
-
-/// An ICMP error that comes in about one of our segments.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Icmp {
-    /// The offending segment's flow, as we sent it.
-    pub flow: FourTuple,
-    /// Its sequence number.
-    pub seq: crate::seq::Seq,
-    /// What the error means to a socket.
-    pub error: Errno,
-    /// A hard error (port or protocol unreachable, …), not a soft one.
-    pub hard: bool,
-}
-
-/// A line of `ss -tan` (or /proc/net/tcp).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Row {
-    /// State; for a bucket its substate, for a request SynRecv.
-    pub state: TcpState,
-    /// What kind of object it is.
-    pub object: Object,
-    /// Recv-Q.
-    pub rx_queue: u32,
-    /// Send-Q.
-    pub tx_queue: u32,
-    /// Local end.
-    pub local: Endpoint,
-    /// Remote end; port 0 for a listener.
-    pub remote: Endpoint,
-    /// The timer that `ss -o` shows.
-    pub timer: Option<RowTimer>,
-    /// Does it have no file any more?
-    pub orphan: bool,
-}
-
-/// What a [`Row`] stands for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Object {
-    /// A listener.
-    Listener,
-    /// A half-open request.
-    Request,
-    /// A full socket.
-    Sock,
-    /// A timewait bucket.
-    Bucket,
-}
-
-/// The timer column of `ss -o`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct RowTimer {
-    /// `on`, `keepalive`, `timewait`, `persist`.
-    pub name: &'static str,
-    /// Nominal time left; zero if overdue.
-    pub left: Span,
-    /// The count that `ss` prints behind it.
-    pub count: u32,
-}
-
-/// The numbers of /proc/net/sockstat's TCP line.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct SockStat {
-    /// Hashed full sockets and listeners.
-    pub inuse: u32,
-    /// Full sockets without a file.
-    pub orphan: u32,
-    /// Timewait buckets, both substates.
-    pub tw: u32,
-    /// Socket structures.
-    pub alloc: u32,
-}
+use crate::table::bind::BindTable;
+use crate::table::ehash::Ehash;
+use crate::table::listen::Listener;
+use crate::table::slab::{ListenId, ReqId, Slab, SockId, TwId};
+use crate::time::{Clock, Instant, Jiffies};
+use crate::timer::queue::TimerQueue;
+use crate::timer::wheel::Rounding;
+use crate::timewait::TimeWait;
 
 /// One host's TCP. Time and output come from outside through [`Cx`].
 #[derive(Debug)]
 pub struct Kernel {
-    _private: (),
+    pub(crate) release: Release,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) clock: Clock,
+    pub(crate) sysctl: Sysctl,
+    pub(crate) counters: Counters,
+    pub(crate) secrets: Secrets,
+    pub(crate) addrs: Vec<Addr>,
+    pub(crate) mtu: u16,
+    /// 40 ms in jiffies. `[TCP_ATO_MIN]`
+    pub(crate) ato_min: u32,
+
+    pub(crate) socks: Slab<SockId, Sock>,
+    pub(crate) skbs: Skbs,
+    pub(crate) requests: Slab<ReqId, crate::request::Request>,
+    pub(crate) buckets: Slab<TwId, TimeWait>,
+    pub(crate) listeners: Slab<ListenId, Listener>,
+    /// Listeners by port, newest first among equals.
+    pub(crate) listening: Vec<(u16, Addr, ListenId)>,
+    pub(crate) ehash: Ehash,
+    pub(crate) bind: BindTable,
+
+    pub(crate) timers: TimerQueue,
+    pub(crate) request_timers: TimerQueue,
+    pub(crate) listen_timers: TimerQueue,
+    pub(crate) deathrow: DeathRow,
+
+    pub(crate) orphans: u32,
+    /// 6.18: the count that the limit is tested against, and when it was taken.
+    pub(crate) orphan_cache: (u32, Jiffies),
+    pub(crate) inuse: u32,
+    pub(crate) state_counts: [u32; 13],
+    pub(crate) challenge_second: Option<u64>,
+    pub(crate) challenge_budget: i64,
+    /// `[table_perturb]` (6.18) as far as it was touched, and 3.10's one `hint`.
+    pub(crate) perturb: BTreeMap<u16, u32>,
+    pub(crate) port_hint: u32,
+    /// 3.10 with tcp_tw_recycle: the last timestamp of each peer address, and when (seconds).
+    pub(crate) peer_stamps: BTreeMap<Addr, (u32, u64)>,
+    /// Last SYN queue overflow, jiffies. `[tcp_synq_overflow]`
+    pub(crate) last_overflow: Option<Jiffies>,
+    pub(crate) wakes: VecDeque<SockId>,
+    /// Sockets that ended during this call: their slots are freed when it returns.
+    pub(crate) ended: Vec<SockId>,
+    /// Blocking close() calls whose wait is over.
+    pub(crate) lingered: Vec<SockId>,
+    pub(crate) closed_fds: VecDeque<Fd>,
 }
 
-#[allow(unused_variables, clippy::unimplemented, reason = "draft")]
 impl Kernel {
     /// A host that has just booted.
     pub fn new(config: &Config) -> Self {
-        unimplemented!()
+        let behaviour = Behaviour::of(config.release);
+        let rounding = if behaviour.bucket_timer_uses_wheel_granules {
+            Rounding::Wheel
+        } else {
+            Rounding::Exact
+        };
+        let design = if behaviour.bucket_has_own_timer { Design::PerBucket } else { Design::Cells };
+        Self {
+            release: config.release,
+            behaviour,
+            clock: config.clock,
+            sysctl: config.sysctl.clone(),
+            counters: Counters::default(),
+            secrets: Secrets::new(config.seed),
+            addrs: config.addrs.clone(),
+            mtu: config.mtu,
+            ato_min: config.clock.from_millis(40).0 as u32,
+            socks: Slab::new(),
+            skbs: Slab::new(),
+            requests: Slab::new(),
+            buckets: Slab::new(),
+            listeners: Slab::new(),
+            listening: Vec::new(),
+            ehash: Ehash::new(),
+            bind: BindTable::new(behaviour.port_returns_to_connect),
+            timers: TimerQueue::new(rounding),
+            request_timers: TimerQueue::new(rounding),
+            listen_timers: TimerQueue::new(rounding),
+            deathrow: DeathRow::new(design, config.clock.hz),
+            orphans: 0,
+            orphan_cache: (0, Jiffies(0)),
+            inuse: 0,
+            state_counts: [0; 13],
+            challenge_second: None,
+            challenge_budget: 0,
+            perturb: BTreeMap::new(),
+            port_hint: 0,
+            peer_stamps: BTreeMap::new(),
+            last_overflow: None,
+            wakes: VecDeque::new(),
+            ended: Vec::new(),
+            lingered: Vec::new(),
+            closed_fds: VecDeque::new(),
+        }
     }
-
-    // — the world acts —
 
     /// A segment arrives. `[tcp_v4_rcv]`
     pub fn rx(&mut self, segment: &Segment, cx: &mut Cx<'_, impl Sink>) {
-        unimplemented!()
+        self.receive(segment, cx);
+        self.settle(cx);
     }
+
     /// An ICMP error arrives. `[tcp_v4_err]`
     pub fn icmp(&mut self, icmp: &Icmp, cx: &mut Cx<'_, impl Sink>) {
-        unimplemented!()
-    }
-    /// Runs every timer that is due at `cx.now`.
-    pub fn run_timers(&mut self, cx: &mut Cx<'_, impl Sink>) {
-        unimplemented!()
-    }
-    /// When [`Kernel::run_timers`] must be called next.
-    pub fn next_timer(&self) -> Option<Instant> {
-        unimplemented!()
+        self.receive_icmp(icmp, cx);
+        self.settle(cx);
     }
 
-    // — the application acts; no call blocks —
-
-    /// socket(AF_INET, SOCK_STREAM).
-    pub fn socket(&mut self) -> Fd {
-        unimplemented!()
+    /// What a call leaves to be done when the segment or system call is through: blocking
+    /// close() calls go on, ended sockets give their slots back.
+    pub(crate) fn settle(&mut self, cx: &mut Cx<'_, impl Sink>) {
+        while let Some(id) = self.lingered.pop() {
+            self.linger_over(id, cx);
+        }
+        while let Some(id) = self.ended.pop() {
+            self.socks.remove(id);
+        }
     }
-    /// bind(): EINVAL, EADDRINUSE, EADDRNOTAVAIL.
-    pub fn bind(&mut self, fd: Fd, local: Endpoint) -> Result<(), Errno> {
-        unimplemented!()
-    }
-    /// listen().
-    pub fn listen(&mut self, fd: Fd, backlog: i32) -> Result<(), Errno> {
-        unimplemented!()
-    }
-    /// accept(): EAGAIN if nobody waits, EINVAL if it is no listener.
-    pub fn accept(&mut self, fd: Fd, cx: &mut Cx<'_, impl Sink>) -> Result<Fd, Errno> {
-        unimplemented!()
-    }
-    /// connect(): EINPROGRESS when the SYN is out; later EALREADY, 0 once, EISCONN, or the error.
-    pub fn connect(
-        &mut self,
-        fd: Fd,
-        to: Endpoint,
-        cx: &mut Cx<'_, impl Sink>,
-    ) -> Result<(), Errno> {
-        unimplemented!()
-    }
-    /// send(): how many bytes were taken; EAGAIN if none fit. `more` is MSG_MORE.
-    pub fn send(
-        &mut self,
-        fd: Fd,
-        len: u32,
-        more: bool,
-        cx: &mut Cx<'_, impl Sink>,
-    ) -> Result<u32, Errno> {
-        unimplemented!()
-    }
-    /// recv(): how many bytes were read, 0 at end of file; EAGAIN if nothing is there.
-    pub fn recv(&mut self, fd: Fd, len: u32, cx: &mut Cx<'_, impl Sink>) -> Result<u32, Errno> {
-        unimplemented!()
-    }
-    /// shutdown().
-    pub fn shutdown(&mut self, fd: Fd, how: How, cx: &mut Cx<'_, impl Sink>) -> Result<(), Errno> {
-        unimplemented!()
-    }
-    /// close().
-    pub fn close(&mut self, fd: Fd, cx: &mut Cx<'_, impl Sink>) -> Result<Closed, Errno> {
-        unimplemented!()
-    }
-    /// connect(AF_UNSPEC). `[tcp_disconnect]`
-    pub fn disconnect(&mut self, fd: Fd, cx: &mut Cx<'_, impl Sink>) -> Result<(), Errno> {
-        unimplemented!()
-    }
-    /// setsockopt().
-    pub fn setsockopt(
-        &mut self,
-        fd: Fd,
-        opt: SockOpt,
-        cx: &mut Cx<'_, impl Sink>,
-    ) -> Result<(), Errno> {
-        unimplemented!()
-    }
-    /// getsockopt().
-    pub fn getsockopt(&mut self, fd: Fd, name: OptName) -> Result<i64, Errno> {
-        unimplemented!()
-    }
-    /// getsockopt(TCP_INFO).
-    pub fn tcp_info(&self, fd: Fd, now: Instant) -> Result<TcpInfo, Errno> {
-        unimplemented!()
-    }
-    /// poll(): what is ready now.
-    pub fn poll(&self, fd: Fd) -> Result<Ready, Errno> {
-        unimplemented!()
-    }
-    /// ioctl(SIOCINQ): bytes to read.
-    pub fn inq(&self, fd: Fd) -> Result<u32, Errno> {
-        unimplemented!()
-    }
-    /// ioctl(SIOCOUTQ): bytes sent or to be sent and not acknowledged, a FIN counting 1.
-    pub fn outq(&self, fd: Fd) -> Result<u32, Errno> {
-        unimplemented!()
-    }
-    /// The connection's addresses, seen from this host (getsockname, getpeername).
-    pub fn flow(&self, fd: Fd) -> Result<FourTuple, Errno> {
-        unimplemented!()
-    }
-    /// The next descriptor whose readiness changed, with what poll() says of it now. Each change
-    /// is told once; drain it after every call above.
-    pub fn next_wake(&mut self) -> Option<(Fd, Ready)> {
-        unimplemented!()
-    }
-
-    // — anyone looks —
 
     /// Counters by nstat name and segments by cause.
-    pub fn counters(&self) -> &Counters {
-        unimplemented!()
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+    /// The release it runs.
+    pub const fn release(&self) -> Release {
+        self.release
+    }
+    /// Its tick.
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+    /// Its own addresses.
+    pub fn addrs(&self) -> &[Addr] {
+        &self.addrs
     }
     /// The sysctls in force.
-    pub fn sysctl(&self) -> &Sysctl {
-        unimplemented!()
+    pub const fn sysctl(&self) -> &Sysctl {
+        &self.sysctl
     }
     /// The sysctls, to be changed while the host runs.
-    pub fn sysctl_mut(&mut self) -> &mut Sysctl {
-        unimplemented!()
+    pub const fn sysctl_mut(&mut self) -> &mut Sysctl {
+        &mut self.sysctl
     }
-    /// Every listener, socket, request and bucket, sorted as [`Row`] orders.
-    pub fn rows(&self, now: Instant) -> Vec<Row> {
-        unimplemented!()
+    /// When the next bucket dies, if one lives.
+    pub fn next_bucket_death(&self) -> Option<Instant> {
+        self.deathrow.next_death().map(|j| self.clock.instant(j))
     }
-    /// /proc/net/sockstat.
-    pub fn sockstat(&self) -> SockStat {
-        unimplemented!()
-    }
-    /// How many sockets are in each state (buckets by substate, requests as NewSynRecv), by
-    /// the state's number.
-    pub fn state_counts(&self) -> [u32; 13] {
-        unimplemented!()
-    }
-    /// Panics if a table contradicts another: our own bug.
-    pub fn check(&self) {
-        unimplemented!()
+    /// Bytes that the tables hold.
+    pub fn bytes(&self) -> usize {
+        self.socks.bytes()
+            + self.skbs.bytes()
+            + self.requests.bytes()
+            + self.buckets.bytes()
+            + self.ehash.bytes()
+            + self.bind.bytes()
+            + self.deathrow.bytes()
     }
 }

@@ -1,0 +1,251 @@
+//! What was lost: SACK blocks, RACK, duplicate ACKs; and sending it again.
+//! `[tcp_sacktag_write_queue]`, `[tcp_fastretrans_alert]`, `[tcp_rack_mark_lost]`
+
+use crate::counters::Mib;
+use crate::kernel::Kernel;
+use crate::segment::{SackBlock, Segment};
+use crate::seq::Seq;
+use crate::sink::{Cx, Sink};
+use crate::skb::{self, Skb};
+use crate::sock::{Ca, Pending};
+use crate::table::slab::SockId;
+use crate::time::Jiffies;
+
+/// What an ACK brought. `[tcp_ack]`'s flags
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct AckNews {
+    pub(crate) advanced: bool,
+    pub(crate) window_update: bool,
+    pub(crate) data: bool,
+    pub(crate) acked: bool,
+    pub(crate) syn_acked: bool,
+    pub(crate) retrans_acked: bool,
+    pub(crate) dsack: bool,
+    pub(crate) dsack_tlp: bool,
+    /// Segments newly SACKed.
+    pub(crate) sacked: u32,
+    pub(crate) sack_rtt_us: Option<u64>,
+    /// Segments newly acknowledged, SACKed ones included once.
+    pub(crate) delivered: u32,
+    pub(crate) set_xmit_timer: bool,
+}
+
+impl AckNews {
+    /// Is it certainly no duplicate ACK? `[FLAG_NOT_DUP]`
+    pub(crate) const fn not_dup(&self) -> bool {
+        self.data || self.window_update || self.acked
+    }
+}
+
+impl Kernel {
+    /// Marks what the blocks cover. `[tcp_sacktag_write_queue]`
+    pub(crate) fn take_sacks(
+        &mut self,
+        id: SockId,
+        seg: &Segment,
+        prior_una: Seq,
+        news: &mut AckNews,
+        cx: &mut Cx<'_, impl Sink>,
+    ) {
+        if !self.socks[id].sack_ok {
+            return;
+        }
+        let blocks = seg.options.sack_blocks();
+        self.take_dsack(id, seg, prior_una, news);
+        let skip = usize::from(news.dsack);
+        let now_us = self.clock.micros(cx.now);
+        for block in &blocks[skip.min(blocks.len())..] {
+            let sk = &self.socks[id];
+            let sane = block.left.before(block.right)
+                && !block.right.after(sk.snd_nxt)
+                && block.left.after(seg.ack);
+            if sane {
+                self.mark_sacked(id, *block, now_us, news);
+            }
+        }
+    }
+
+    /// Does the first block report a duplicate? `[tcp_check_dsack]`
+    fn take_dsack(&mut self, id: SockId, seg: &Segment, prior_una: Seq, news: &mut AckNews) {
+        let blocks = seg.options.sack_blocks();
+        let Some(first) = blocks.first() else { return };
+        if first.left.before(seg.ack) {
+            self.counters.inc(Mib::TCPDSACKRecv);
+        } else if blocks.len() > 1
+            && !first.right.after(blocks[1].right)
+            && !first.left.before(blocks[1].left)
+        {
+            self.counters.inc(Mib::TCPDSACKOfoRecv);
+        } else {
+            return;
+        }
+        let _ = prior_una;
+        news.dsack = true;
+        news.dsack_tlp = self.socks[id].tlp_high_seq == Some(first.right);
+    }
+
+    fn mark_sacked(&mut self, id: SockId, block: SackBlock, now_us: u64, news: &mut AckNews) {
+        let mss = u32::from(self.socks[id].mss_cache);
+        let mut at = self.socks[id].rtx.head();
+        while let Some(skb) = at {
+            let piece = self.skbs[skb];
+            at = skb::next(&self.skbs, skb);
+            let covered = !piece.seq.before(block.left) && !piece.end_seq.after(block.right);
+            if !covered || piece.marks.sacked {
+                continue;
+            }
+            let segments = piece.segments(mss);
+            if !piece.marks.retrans {
+                let rtt = now_us - piece.sent_us;
+                news.sack_rtt_us = Some(news.sack_rtt_us.map_or(rtt, |r| r.min(rtt)));
+            }
+            self.rack_advance(id, &piece, now_us);
+            let sk = &mut self.socks[id];
+            if piece.marks.lost {
+                sk.lost_out -= segments;
+            }
+            if piece.marks.retrans {
+                sk.retrans_out -= segments;
+            }
+            sk.sacked_out += segments;
+            news.sacked += segments;
+            news.delivered += segments;
+            let marks = &mut self.skbs[skb].marks;
+            marks.sacked = true;
+            marks.lost = false;
+            marks.retrans = false;
+        }
+    }
+
+    /// RACK remembers the piece sent last among those delivered. `[tcp_rack_advance]`
+    pub(crate) fn rack_advance(&mut self, id: SockId, piece: &Skb, now_us: u64) {
+        let sk = &mut self.socks[id];
+        let rtt = now_us.saturating_sub(piece.sent_us) as u32;
+        if rtt < sk.min_rtt_us && piece.marks.ever_retrans && sk.min_rtt_us != u32::MAX {
+            return; // the original's ACK, not the retransmission's
+        }
+        sk.rack_advanced = true;
+        sk.rack_rtt_us = rtt;
+        let later = piece.sent_us > sk.rack_us
+            || (piece.sent_us == sk.rack_us && piece.end_seq.after(sk.rack_end));
+        if later {
+            sk.rack_us = piece.sent_us;
+            sk.rack_end = piece.end_seq;
+        }
+    }
+
+    /// What an ACK out of the ordinary calls for. `[tcp_fastretrans_alert]`
+    pub(crate) fn react_to_ack(&mut self, id: SockId, news: &AckNews, cx: &mut Cx<'_, impl Sink>) {
+        let sk = &mut self.socks[id];
+        let dubious = !news.not_dup() || news.sacked > 0 || sk.ca != Ca::Open;
+        if !dubious {
+            return;
+        }
+        let duplicate = !news.advanced && !news.not_dup() && !news.dsack && sk.packets_out > 0;
+        if !sk.sack_ok && duplicate {
+            sk.sacked_out = (sk.sacked_out + 1).min(sk.packets_out);
+        }
+        if sk.ca >= Ca::Recovery && !sk.snd_una.before(sk.high_seq) {
+            if sk.ca == Ca::Recovery {
+                sk.snd_cwnd = sk.snd_cwnd.min(sk.snd_ssthresh).max(2);
+            }
+            sk.ca = Ca::Open;
+        }
+        if sk.retrans_out == 0 && sk.ca < Ca::Recovery {
+            sk.retrans_stamp = 0;
+        }
+        self.find_lost(id, cx);
+        let sk = &mut self.socks[id];
+        if sk.ca >= Ca::Recovery {
+            return;
+        }
+        if sk.lost_out > 0 {
+            self.enter_recovery(id);
+        } else {
+            sk.ca = if sk.sacked_out > 0 { Ca::Disorder } else { Ca::Open };
+        }
+    }
+
+    /// `[tcp_identify_packet_loss]`
+    fn find_lost(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+        let sk = &self.socks[id];
+        if sk.packets_out == 0 {
+            return;
+        }
+        let threshold = self.sysctl.tcp_reordering.max(1) as u32;
+        if sk.sack_ok && self.uses_rack() {
+            let prior = sk.retrans_out;
+            self.rack_detect_loss(id, cx);
+            if prior > self.socks[id].retrans_out && self.socks[id].ca < Ca::Recovery {
+                self.enter_recovery(id);
+            }
+            return;
+        }
+        let enough = sk.sacked_out >= threshold || sk.ca == Ca::Recovery;
+        if let Some(head) = sk.rtx.head().filter(|_| enough) {
+            let mss = u32::from(sk.mss_cache);
+            let marks = self.skbs[head].marks;
+            if !marks.sacked && !marks.lost {
+                self.mark_lost(id, head, mss);
+            }
+        }
+    }
+
+    /// Whatever was sent before the last delivered piece and is overdue is lost; for the rest a
+    /// timer is set. `[tcp_rack_detect_loss]`
+    pub(crate) fn rack_detect_loss(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+        let now_us = self.clock.micros(cx.now);
+        if !self.socks[id].rack_advanced && self.socks[id].pending != Pending::Reordering {
+            return;
+        }
+        self.socks[id].rack_advanced = false;
+        let sk = &self.socks[id];
+        let mss = u32::from(sk.mss_cache);
+        let threshold = self.sysctl.tcp_reordering.max(1) as u32;
+        let wait = if sk.ca >= Ca::Recovery || sk.sacked_out >= threshold {
+            0
+        } else {
+            (sk.min_rtt_us / 4).min(sk.srtt_us >> 3)
+        };
+        let mut longest: Option<u64> = None;
+        let mut at = sk.rtx.head();
+        while let Some(skb) = at {
+            let piece = self.skbs[skb];
+            at = skb::next(&self.skbs, skb);
+            let sk = &self.socks[id];
+            let earlier = piece.sent_us < sk.rack_us
+                || (piece.sent_us == sk.rack_us && piece.end_seq.before(sk.rack_end));
+            if piece.marks.sacked || (piece.marks.lost && !piece.marks.retrans) || !earlier {
+                continue;
+            }
+            let deadline = piece.sent_us + u64::from(sk.rack_rtt_us) + u64::from(wait);
+            if deadline <= now_us {
+                self.mark_lost(id, skb, mss);
+            } else {
+                longest = longest.max(Some(deadline - now_us));
+            }
+        }
+        if let Some(us) = longest {
+            let when = self.clock.from_micros(us + 2_000);
+            self.reset_xmit_timer(id, Pending::Reordering, when.max(Jiffies(1)), cx.now);
+        }
+    }
+
+    /// `[tcp_enter_recovery]`
+    pub(crate) fn enter_recovery(&mut self, id: SockId) {
+        let sk = &mut self.socks[id];
+        self.counters.inc(if sk.sack_ok { Mib::TCPSackRecovery } else { Mib::TCPRenoRecovery });
+        sk.ca = Ca::Recovery;
+        sk.high_seq = sk.snd_nxt;
+        sk.tlp_high_seq = None;
+        sk.snd_ssthresh = (sk.snd_cwnd / 2).max(2);
+        sk.snd_cwnd = (sk.in_flight() + 1).max(sk.snd_ssthresh.min(sk.snd_cwnd));
+    }
+
+    /// `[tcp_xmit_recovery]`
+    pub(crate) fn retransmit_after_ack(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+        if self.socks[id].ca >= Ca::Recovery && self.socks[id].lost_out > 0 {
+            self.retransmit_lost(id, cx);
+        }
+    }
+}

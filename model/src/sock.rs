@@ -1,0 +1,376 @@
+//! The full socket: fields by their names in `tcp_sock` and `inet_connection_sock`.
+
+use crate::errno::Errno;
+use crate::flow::FourTuple;
+use crate::segment::SackBlock;
+use crate::seq::Seq;
+use crate::skb::Queue;
+use crate::state::TcpState;
+use crate::table::ehash::Entry;
+use crate::table::slab::ListenId;
+use crate::time::Jiffies;
+
+/// What the one retransmit timer is armed for. `[icsk_pending]`
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Pending {
+    #[default]
+    None,
+    Retransmit,
+    LossProbe,
+    Reordering,
+    Probe,
+}
+
+/// Congestion state. `[tcp_ca_state]`
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(crate) enum Ca {
+    #[default]
+    Open = 0,
+    Disorder = 1,
+    Recovery = 3,
+    Loss = 4,
+}
+
+/// What is known about ACKs that are due. `[icsk_ack]`
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct AckState {
+    /// An ACK is owed. `[ICSK_ACK_SCHED]`
+    pub(crate) scheduled: bool,
+    /// The delayed-ACK timer runs. `[ICSK_ACK_TIMER]`
+    pub(crate) timer: bool,
+    /// One pushed small segment, two of them, and an ACK demanded at once.
+    pub(crate) pushed: bool,
+    pub(crate) pushed2: bool,
+    pub(crate) now: bool,
+    /// ACKs that may still go at once.
+    pub(crate) quick: u8,
+    /// Interactive mode from `tcp_pingpong_thresh` on.
+    pub(crate) pingpong: u8,
+    /// Jiffies.
+    pub(crate) ato: u32,
+    pub(crate) timeout: Jiffies,
+    /// When payload came last, jiffies.
+    pub(crate) lrcvtime: Jiffies,
+    pub(crate) last_seg_size: u16,
+    pub(crate) rcv_mss: u16,
+}
+
+/// Options a program set.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct SockOptions {
+    pub(crate) reuse_addr: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) no_delay: bool,
+    pub(crate) cork: bool,
+    /// SO_LINGER: seconds.
+    pub(crate) linger: Option<u32>,
+    /// TCP_LINGER2 as stored: -1, 0 (use the sysctl) or jiffies.
+    pub(crate) linger2: i32,
+    /// Milliseconds, 0: none.
+    pub(crate) user_timeout: u32,
+    /// Seconds, 0: the sysctl.
+    pub(crate) keep_idle: u16,
+    pub(crate) keep_intvl: u16,
+    pub(crate) keep_cnt: u8,
+    pub(crate) syn_cnt: u8,
+    /// TCP_DEFER_ACCEPT in SYN-ACK retransmissions.
+    pub(crate) defer_accept: u8,
+    /// TCP_MAXSEG, bytes, 0: none.
+    pub(crate) max_seg: u16,
+    pub(crate) window_clamp: u32,
+    pub(crate) rcv_lowat: u32,
+    pub(crate) rcvbuf: u32,
+    pub(crate) sndbuf: u32,
+    pub(crate) rcvbuf_locked: bool,
+    pub(crate) sndbuf_locked: bool,
+}
+
+/// Ranges held beyond a hole, oldest sequence first, and the SACK blocks we tell.
+/// Lives in a side table: most connections never have one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ofo {
+    /// Disjoint, sorted; `fin` on the last only.
+    pub(crate) ranges: alloc::vec::Vec<OfoRange>,
+    /// Most recently changed first. `[selective_acks]`
+    pub(crate) sacks: alloc::vec::Vec<SackBlock>,
+}
+
+/// One range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OfoRange {
+    pub(crate) seq: Seq,
+    /// Behind it, FIN included.
+    pub(crate) end: Seq,
+    pub(crate) fin: bool,
+}
+
+/// A full socket in any state but TIME_WAIT.
+#[derive(Clone, Debug)]
+pub(crate) struct Sock {
+    pub(crate) flow: FourTuple,
+    pub(crate) chain: Entry,
+    pub(crate) state: TcpState,
+    /// The state before CLOSE, for whoever tells how it ended.
+    pub(crate) last_state: TcpState,
+    pub(crate) hashed: bool,
+    /// It holds its local port.
+    pub(crate) has_port: bool,
+    /// bind() with a port (`SOCK_BINDPORT_LOCK`), or a child of a listener.
+    pub(crate) port_explicit: bool,
+    /// bind() with an address (`SOCK_BINDADDR_LOCK`).
+    pub(crate) addr_explicit: bool,
+    /// A program holds it.
+    pub(crate) has_file: bool,
+    /// close() has let go of it. `[SOCK_DEAD]`
+    pub(crate) dead: bool,
+    /// It waits in an accept queue.
+    pub(crate) queued: bool,
+    /// close() blocks in it until then.
+    pub(crate) lingering: bool,
+    pub(crate) rcv_shutdown: bool,
+    pub(crate) send_shutdown: bool,
+    /// A FIN has come in order. `[SOCK_DONE]`
+    pub(crate) done: bool,
+    pub(crate) wake_queued: bool,
+    /// A send found the buffer full. `[SOCK_NOSPACE]`
+    pub(crate) no_space: bool,
+    /// connect() has been called and not yet answered with 0.
+    pub(crate) connecting: bool,
+    pub(crate) err: Option<Errno>,
+    pub(crate) err_soft: Option<Errno>,
+    pub(crate) listen: Option<ListenId>,
+    pub(crate) opt: SockOptions,
+
+    // — sending —
+    pub(crate) snd_una: Seq,
+    pub(crate) snd_nxt: Seq,
+    pub(crate) write_seq: Seq,
+    pub(crate) pushed_seq: Seq,
+    /// End of the last small segment sent. `[snd_sml]`
+    pub(crate) snd_sml: Seq,
+    pub(crate) snd_wl1: Seq,
+    pub(crate) snd_wnd: u32,
+    pub(crate) max_window: u32,
+    pub(crate) snd_wscale: u8,
+    pub(crate) rcv_wscale: u8,
+    pub(crate) wscale_ok: bool,
+    pub(crate) sack_ok: bool,
+    pub(crate) tstamp_ok: bool,
+    /// The last segment had a timestamp.
+    pub(crate) saw_tstamp: bool,
+    pub(crate) rcv_tsval: u32,
+    pub(crate) rcv_tsecr: u32,
+    pub(crate) ts_recent: u32,
+    /// Seconds of kernel time; 0: never.
+    pub(crate) ts_recent_stamp: u32,
+    pub(crate) ts_offset: u32,
+    pub(crate) unsent: Queue,
+    pub(crate) rtx: Queue,
+    pub(crate) packets_out: u32,
+    pub(crate) sacked_out: u32,
+    pub(crate) lost_out: u32,
+    pub(crate) retrans_out: u32,
+    pub(crate) snd_cwnd: u32,
+    pub(crate) snd_cwnd_cnt: u32,
+    pub(crate) snd_ssthresh: u32,
+    pub(crate) ca: Ca,
+    pub(crate) high_seq: Seq,
+    pub(crate) bytes_acked: u64,
+    pub(crate) mss_clamp: u16,
+    pub(crate) mss_cache: u16,
+    pub(crate) advmss: u16,
+    /// snd_nxt when the tail loss probe went out; `None`: no probe is out. `[tlp_high_seq]`
+    pub(crate) tlp_high_seq: Option<Seq>,
+    pub(crate) tlp_retrans: bool,
+    pub(crate) rack_us: u64,
+    pub(crate) rack_end: Seq,
+    pub(crate) rack_rtt_us: u32,
+    pub(crate) rack_advanced: bool,
+
+    // — times —
+    /// Eight times the smoothed RTT, microseconds; 0: no sample yet.
+    pub(crate) srtt_us: u32,
+    pub(crate) mdev_us: u32,
+    pub(crate) mdev_max_us: u32,
+    pub(crate) rttvar_us: u32,
+    pub(crate) rtt_seq: Seq,
+    pub(crate) min_rtt_us: u32,
+    /// Jiffies.
+    pub(crate) rto: u32,
+    pub(crate) pending: Pending,
+    /// When the retransmit timer is due, jiffies.
+    pub(crate) timeout: Jiffies,
+    pub(crate) retransmits: u8,
+    pub(crate) backoff: u8,
+    pub(crate) probes_out: u8,
+    pub(crate) total_rto: u16,
+    pub(crate) total_retrans: u32,
+    /// Milliseconds of kernel time when the first retransmission went out; 0: none is out.
+    pub(crate) retrans_stamp: u64,
+    /// Milliseconds when probing began; 0: no probe is out.
+    pub(crate) probes_stamp: u64,
+    /// Jiffies.
+    pub(crate) lsndtime: Jiffies,
+    pub(crate) rcv_tstamp: Jiffies,
+    /// Jiffies of the last limited reply, 0: never. `[last_oow_ack_time]`
+    pub(crate) last_oow: u32,
+
+    // — receiving —
+    pub(crate) rcv_nxt: Seq,
+    pub(crate) rcv_wup: Seq,
+    pub(crate) copied_seq: Seq,
+    pub(crate) rcv_wnd: u32,
+    pub(crate) rcv_ssthresh: u32,
+    pub(crate) window_clamp: u32,
+    pub(crate) ack: AckState,
+    /// Window field and header length that the fast path expects; `None`: slow path. `[pred_flags]`
+    pub(crate) pred_win: Option<u16>,
+    pub(crate) dsack: Option<SackBlock>,
+    pub(crate) ofo: Option<alloc::boxed::Box<Ofo>>,
+    pub(crate) bytes_received: u64,
+    pub(crate) segs_in: u32,
+    pub(crate) segs_out: u32,
+    pub(crate) data_segs_in: u32,
+    pub(crate) data_segs_out: u32,
+}
+
+impl Sock {
+    /// A socket as socket() makes it. `[tcp_init_sock]`
+    pub(crate) fn new(rto: u32, rcvbuf: u32, sndbuf: u32) -> Self {
+        let zero = Seq(0);
+        Self {
+            flow: FourTuple::default(),
+            chain: Entry::NONE,
+            state: TcpState::Close,
+            last_state: TcpState::Close,
+            hashed: false,
+            has_port: false,
+            port_explicit: false,
+            addr_explicit: false,
+            has_file: false,
+            dead: false,
+            queued: false,
+            lingering: false,
+            rcv_shutdown: false,
+            send_shutdown: false,
+            done: false,
+            wake_queued: false,
+            no_space: false,
+            connecting: false,
+            err: None,
+            err_soft: None,
+            listen: None,
+            opt: SockOptions { rcvbuf, sndbuf, rcv_lowat: 1, ..SockOptions::default() },
+            snd_una: zero,
+            snd_nxt: zero,
+            write_seq: zero,
+            pushed_seq: zero,
+            snd_sml: zero,
+            snd_wl1: zero,
+            snd_wnd: 0,
+            max_window: 0,
+            snd_wscale: 0,
+            rcv_wscale: 0,
+            wscale_ok: false,
+            sack_ok: false,
+            tstamp_ok: false,
+            saw_tstamp: false,
+            rcv_tsval: 0,
+            rcv_tsecr: 0,
+            ts_recent: 0,
+            ts_recent_stamp: 0,
+            ts_offset: 0,
+            unsent: Queue::EMPTY,
+            rtx: Queue::EMPTY,
+            packets_out: 0,
+            sacked_out: 0,
+            lost_out: 0,
+            retrans_out: 0,
+            snd_cwnd: 10,
+            snd_cwnd_cnt: 0,
+            snd_ssthresh: 0x7fff_ffff,
+            ca: Ca::Open,
+            high_seq: zero,
+            bytes_acked: 0,
+            mss_clamp: 65535,
+            mss_cache: 536,
+            advmss: 1460,
+            tlp_high_seq: None,
+            tlp_retrans: false,
+            rack_us: 0,
+            rack_end: zero,
+            rack_rtt_us: 0,
+            rack_advanced: false,
+            srtt_us: 0,
+            mdev_us: 0,
+            mdev_max_us: 0,
+            rttvar_us: 0,
+            rtt_seq: zero,
+            min_rtt_us: u32::MAX,
+            rto,
+            pending: Pending::None,
+            timeout: Jiffies(0),
+            retransmits: 0,
+            backoff: 0,
+            probes_out: 0,
+            total_rto: 0,
+            total_retrans: 0,
+            retrans_stamp: 0,
+            probes_stamp: 0,
+            lsndtime: Jiffies(0),
+            rcv_tstamp: Jiffies(0),
+            last_oow: 0,
+            rcv_nxt: zero,
+            rcv_wup: zero,
+            copied_seq: zero,
+            rcv_wnd: 0,
+            rcv_ssthresh: 0,
+            window_clamp: 0,
+            ack: AckState::default(),
+            pred_win: None,
+            dsack: None,
+            ofo: None,
+            bytes_received: 0,
+            segs_in: 0,
+            segs_out: 0,
+            data_segs_in: 0,
+            data_segs_out: 0,
+        }
+    }
+
+    /// The right edge of the peer's window. `[tcp_wnd_end]`
+    pub(crate) fn wnd_end(&self) -> Seq {
+        self.snd_una + self.snd_wnd
+    }
+    /// What is left of the window we offered. `[tcp_receive_window]`
+    pub(crate) fn receive_window(&self) -> u32 {
+        let win = (self.rcv_wup + self.rcv_wnd) - self.rcv_nxt;
+        if (win as i32) < 0 { 0 } else { win }
+    }
+    /// Segments sent and not known to have arrived or been lost. `[tcp_packets_in_flight]`
+    pub(crate) fn in_flight(&self) -> u32 {
+        (self.packets_out + self.retrans_out).saturating_sub(self.sacked_out + self.lost_out)
+    }
+    /// Bytes (and a FIN) queued to be read.
+    pub(crate) fn unread(&self) -> u32 {
+        let fin = u32::from(self.done);
+        (self.rcv_nxt - self.copied_seq).saturating_sub(fin)
+    }
+    /// Has all we ever wrote, FIN included, been acknowledged?
+    pub(crate) fn all_acked(&self) -> bool {
+        self.snd_una == self.write_seq
+    }
+    /// Header bytes of an ordinary segment.
+    pub(crate) fn header_len(&self) -> u32 {
+        if self.tstamp_ok { 32 } else { 20 }
+    }
+    /// Is the segment unread queue empty? `[sk_receive_queue]`
+    pub(crate) fn receive_queue_empty(&self) -> bool {
+        self.rcv_nxt == self.copied_seq
+    }
+    /// Ranges held out of order.
+    pub(crate) fn ofo_ranges(&self) -> &[OfoRange] {
+        self.ofo.as_ref().map_or(&[], |o| &o.ranges)
+    }
+}

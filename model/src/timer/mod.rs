@@ -1,0 +1,177 @@
+//! What time does: the timers of sockets, requests and listeners, and the death row.
+
+mod keepalive;
+mod probe;
+pub mod queue;
+mod retransmit;
+mod synack;
+pub mod wheel;
+
+use crate::kernel::Kernel;
+use crate::sink::{Cx, Note, Sink, TimerKind};
+use crate::sock::Pending;
+use crate::state::TcpState;
+use crate::table::slab::{Id as _, ListenId, ReqId, SockId};
+use crate::time::{Instant, Jiffies};
+
+/// The timers of a full socket; their ids in the queue are `socket * 4 + kind`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(crate) enum Kind {
+    /// RTO, tail loss probe, reordering or zero-window probe: see `Sock::pending`.
+    Write = 0,
+    DelayedAck = 1,
+    /// `[sk_timer]`: keepalive, or FIN_WAIT2 of an orphan.
+    Keepalive = 2,
+    /// The end of a blocking close().
+    Linger = 3,
+}
+
+impl Kernel {
+    /// When a timer must run next.
+    pub fn next_timer(&self) -> Option<Instant> {
+        let next = [
+            self.timers.next(),
+            self.request_timers.next(),
+            self.listen_timers.next(),
+            self.deathrow.next(),
+        ];
+        next.into_iter().flatten().min().map(|j| self.clock.instant(j))
+    }
+
+    /// Runs every timer that is due, in the order of their ticks; on one tick sockets come
+    /// first, then requests, listeners and buckets.
+    pub fn run_timers(&mut self, cx: &mut Cx<'_, impl Sink>) {
+        let now = self.clock.jiffies(cx.now);
+        loop {
+            let due = [
+                self.timers.next(),
+                self.request_timers.next(),
+                self.listen_timers.next(),
+                self.deathrow.next(),
+            ];
+            let Some(tick) = due.iter().flatten().min().copied().filter(|&t| t <= now) else {
+                return;
+            };
+            if due[0] == Some(tick) {
+                if let Some((timer, _)) = self.timers.pop_due(tick) {
+                    self.socket_timer(SockId(timer / 4), timer % 4, cx);
+                    self.settle(cx);
+                }
+            } else if due[1] == Some(tick) {
+                if let Some((timer, _)) = self.request_timers.pop_due(tick) {
+                    self.request_timer(ReqId(timer), cx);
+                }
+            } else if due[2] == Some(tick) {
+                if let Some((timer, _)) = self.listen_timers.pop_due(tick) {
+                    self.listener_timer(ListenId(timer), cx);
+                }
+            } else {
+                while let Some((bucket, killer)) = self.deathrow.pop_due(tick) {
+                    self.bucket_expires(crate::table::slab::TwId(bucket), killer, cx);
+                }
+            }
+        }
+    }
+
+    fn socket_timer(&mut self, id: SockId, kind: u32, cx: &mut Cx<'_, impl Sink>) {
+        match kind {
+            0 => self.write_timer(id, cx),
+            1 => self.delack_timer(id, cx),
+            2 => self.keepalive_timer(id, cx),
+            _ => self.linger_timer(id, cx),
+        }
+    }
+
+    /// Arms a socket's timer for an absolute tick. `[sk_reset_timer]`
+    pub(crate) fn arm(&mut self, id: SockId, kind: Kind, now: Jiffies, expires: Jiffies) {
+        self.timers.arm(id.index() * 4 + kind as u32, now, expires);
+    }
+    /// `[sk_stop_timer]`
+    pub(crate) fn disarm(&mut self, id: SockId, kind: Kind) {
+        self.timers.cancel(id.index() * 4 + kind as u32);
+    }
+    /// Stops all timers of a socket. `[tcp_clear_xmit_timers]`
+    pub(crate) fn disarm_all(&mut self, id: SockId) {
+        for kind in [Kind::Write, Kind::DelayedAck, Kind::Keepalive, Kind::Linger] {
+            self.disarm(id, kind);
+        }
+        self.socks[id].pending = Pending::None;
+        self.socks[id].ack.timer = false;
+        self.socks[id].ack.scheduled = false;
+    }
+
+    /// (Re)arms the one retransmit timer. `[inet_csk_reset_xmit_timer]`
+    pub(crate) fn reset_xmit_timer(
+        &mut self,
+        id: SockId,
+        what: Pending,
+        when: Jiffies,
+        now: Instant,
+    ) {
+        let when = when.min(self.rto_max());
+        let now = self.clock.jiffies(now);
+        let sk = &mut self.socks[id];
+        sk.pending = what;
+        sk.timeout = now + when;
+        self.arm(id, Kind::Write, now, now + when);
+    }
+    /// Nothing is pending on the retransmit timer. `[inet_csk_clear_xmit_timer]`
+    pub(crate) fn clear_xmit_timer(&mut self, id: SockId) {
+        self.socks[id].pending = Pending::None;
+        self.disarm(id, Kind::Write);
+    }
+
+    pub(crate) fn note_timer(&self, id: SockId, kind: TimerKind, cx: &mut Cx<'_, impl Sink>) {
+        let flow = self.socks[id].flow;
+        cx.sink.note(|| Note::Timer { flow, kind });
+    }
+
+    /// The delayed-ACK timer fires. `[tcp_delack_timer_handler]`
+    fn delack_timer(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+        use crate::cause::Cause;
+        use crate::counters::Mib;
+        let sk = &self.socks[id];
+        if sk.state == TcpState::Close || !sk.ack.timer {
+            return;
+        }
+        self.socks[id].ack.timer = false;
+        if !self.socks[id].ack.scheduled {
+            return;
+        }
+        let soon = self.socks[id].ack.ato == 0;
+        let min = self.ato_min;
+        let pingpong = self.in_pingpong_mode(id);
+        let sk = &mut self.socks[id];
+        if pingpong {
+            // Nothing carried it: no interactive connection after all.
+            sk.ack.pingpong = 0;
+            sk.ack.ato = min;
+        } else {
+            sk.ack.ato = (sk.ack.ato << 1).min(sk.rto);
+        }
+        self.note_timer(id, TimerKind::DelayedAck, cx);
+        let cause = if soon { Cause::AckDelayedSoon } else { Cause::AckDelayed };
+        self.send_ack(id, cause, cx);
+        self.counters.inc(Mib::DelayedACKs);
+    }
+
+    /// The smallest RTO, jiffies. `[tcp_rto_min]`
+    pub(crate) fn rto_min(&self) -> Jiffies {
+        self.clock.from_micros(self.rto_min_us())
+    }
+    /// The smallest RTO, microseconds.
+    pub(crate) fn rto_min_us(&self) -> u64 {
+        match self.sysctl.tcp_rto_min_us {
+            0 => 200_000,
+            us => us as u64,
+        }
+    }
+    /// The largest RTO, jiffies. `[tcp_rto_max]`
+    pub(crate) fn rto_max(&self) -> Jiffies {
+        match self.sysctl.tcp_rto_max_ms {
+            0 => self.clock.from_secs(120),
+            ms => self.clock.from_millis(ms as u64),
+        }
+    }
+}

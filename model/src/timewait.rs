@@ -1,0 +1,40 @@
+//! The timewait bucket: what is left of a socket that has said everything. `[tcp_timewait_sock]`
+
+use crate::flow::FourTuple;
+use crate::seq::Seq;
+use crate::state::TcpState;
+use crate::table::ehash::Entry;
+
+/// A bucket, FIN_WAIT2 or TIME_WAIT; exactly one cache line.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeWait {
+    /// The connection, as it sent.
+    pub(crate) flow: FourTuple,
+    pub(crate) chain: Entry,
+    pub(crate) rcv_nxt: Seq,
+    pub(crate) snd_nxt: Seq,
+    /// Bytes, unscaled.
+    pub(crate) rcv_wnd: u32,
+    pub(crate) ts_recent: u32,
+    /// Seconds of kernel time when `ts_recent` was taken; 0: no timestamps.
+    pub(crate) ts_recent_stamp: u32,
+    pub(crate) ts_offset: u32,
+    /// Milliseconds when the bucket was made. `[tw_entry_stamp]`
+    pub(crate) entry_ms: u64,
+    /// When the last limited reply went out, jiffies; 0: never.
+    pub(crate) last_oow: u32,
+    /// The bucket's own timeout in jiffies: 60 s, or 3.5 RTO with tcp_tw_recycle.
+    pub(crate) timeout: u32,
+    pub(crate) substate: TcpState,
+    pub(crate) rcv_wscale: u8,
+    /// SO_REUSEADDR (1), SO_REUSEPORT (2), port bound explicitly (4).
+    pub(crate) owner: u8,
+}
+
+const _: () = assert!(size_of::<TimeWait>() == 64);
+
+impl TimeWait {
+    pub(crate) const REUSE_ADDR: u8 = 1;
+    pub(crate) const REUSE_PORT: u8 = 2;
+    pub(crate) const EXPLICIT_PORT: u8 = 4;
+}

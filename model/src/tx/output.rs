@@ -1,0 +1,250 @@
+//! Sending what is queued: window, congestion window, Nagle, the probe timer.
+//! `[tcp_write_xmit]`
+
+use crate::cause::Cause;
+use crate::counters::Mib;
+use crate::kernel::Kernel;
+use crate::seq::Seq;
+use crate::sink::{Cx, Sink};
+use crate::sock::{Ca, Pending, Sock};
+use crate::table::slab::{SkbId, SockId};
+
+/// How hard to push a small segment. `[TCP_NAGLE_*]`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Nagle {
+    /// As the socket's options say.
+    Socket,
+    /// A small segment waits until it is full (TCP_CORK, MSG_MORE).
+    Cork,
+    /// Nothing waits.
+    Off,
+}
+
+/// How much to send. `[tcp_write_xmit]`'s `push_one`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Burst {
+    /// All that may go.
+    All,
+    /// One segment, whatever the congestion window says: a tail loss probe.
+    Probe,
+}
+
+impl Kernel {
+    /// Sends what may go; if nothing may and nothing is out, the window is probed.
+    /// `[__tcp_push_pending_frames]`
+    pub(crate) fn push_pending(&mut self, id: SockId, nagle: Nagle, cx: &mut Cx<'_, impl Sink>) {
+        if self.socks[id].unsent.is_empty() {
+            return;
+        }
+        self.write_xmit(id, nagle, Burst::All, cx);
+        let sk = &self.socks[id];
+        // [tcp_check_probe_timer]
+        if sk.packets_out == 0 && !sk.unsent.is_empty() && sk.pending == Pending::None {
+            let when = self.probe_base(id);
+            self.reset_xmit_timer(id, Pending::Probe, when, cx.now);
+        }
+    }
+
+    /// `[tcp_write_xmit]`
+    pub(crate) fn write_xmit(
+        &mut self,
+        id: SockId,
+        nagle: Nagle,
+        burst: Burst,
+        cx: &mut Cx<'_, impl Sink>,
+    ) {
+        let mut sent = false;
+        while let Some(skb) = self.socks[id].unsent.head() {
+            let sk = &self.socks[id];
+            let quota = match sk.snd_cwnd.saturating_sub(sk.in_flight()) {
+                0 if burst == Burst::Probe => 1,
+                0 => break,
+                n => n,
+            };
+            let Some(limit) = self.send_limit(id, skb, quota, nagle) else { break };
+            if self.skbs[skb].len() > limit {
+                self.socks[id].unsent.split(&mut self.skbs, skb, limit);
+            }
+            let cause = if self.skbs[skb].flags.fin() { Cause::Fin } else { Cause::Data };
+            self.transmit_queued(id, skb, cause, cx);
+            self.new_data_sent(id, cx);
+            sent = true;
+            if burst == Burst::Probe {
+                break;
+            }
+        }
+        if sent && burst != Burst::Probe {
+            self.schedule_loss_probe(id, false, cx);
+        }
+    }
+
+    /// How many payload bytes of the next piece may go now; `None`: nothing may.
+    fn send_limit(&self, id: SockId, skb: SkbId, quota: u32, nagle: Nagle) -> Option<u32> {
+        let sk = &self.socks[id];
+        let skb = &self.skbs[skb];
+        let mss = u32::from(sk.mss_cache);
+        let edge = sk.wnd_end();
+        // [tcp_snd_wnd_test]
+        let end = if skb.len() > mss { skb.seq + mss } else { skb.end_seq };
+        if end.after(edge) {
+            return None;
+        }
+        let is_last = sk.unsent.tail() == sk.unsent.head();
+        if skb.len() <= mss {
+            let partial = skb.len() < mss && !skb.flags.fin();
+            let held = is_last && partial && nagle_holds(sk, nagle);
+            return (!held).then_some(mss);
+        }
+        // [tcp_mss_split_point]
+        let (window, most) = (edge - skb.seq, mss * quota.min(44));
+        if most <= window && !is_last {
+            return Some(most);
+        }
+        let needed = skb.len().min(window);
+        if most <= needed {
+            return Some(most);
+        }
+        let partial = needed % mss;
+        if partial != 0 && nagle_holds(sk, nagle) { Some(needed - partial) } else { Some(needed) }
+    }
+
+    /// The head of the unsent pieces has gone: it now waits for its ACK.
+    /// `[tcp_event_new_data_sent]`
+    pub(crate) fn new_data_sent(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+        let sk = &mut self.socks[id];
+        let Some(skb) = sk.unsent.pop(&self.skbs) else { return };
+        sk.rtx.push(&mut self.skbs, skb);
+        let piece = self.skbs[skb];
+        let segments = piece.segments(u32::from(sk.mss_cache));
+        let prior = sk.packets_out;
+        sk.snd_nxt = piece.end_seq;
+        sk.packets_out += segments;
+        if piece.len() < segments * u32::from(sk.mss_cache) {
+            sk.snd_sml = piece.end_seq; // [tcp_minshall_update]
+        }
+        if !piece.flags.syn() {
+            self.counters.add(Mib::TCPOrigDataSent, u64::from(segments));
+        }
+        if prior == 0 || self.socks[id].pending == Pending::LossProbe {
+            self.rearm_rto(id, cx);
+        }
+    }
+
+    /// Arms the tail loss probe instead of the RTO, if the connection is fit for it.
+    /// `[tcp_schedule_loss_probe]`
+    pub(crate) fn schedule_loss_probe(
+        &mut self,
+        id: SockId,
+        advancing: bool,
+        cx: &mut Cx<'_, impl Sink>,
+    ) -> bool {
+        let sk = &self.socks[id];
+        let fit = matches!(self.sysctl.tcp_early_retrans, 3 | 4)
+            && sk.packets_out > 0
+            && sk.sack_ok
+            && sk.ca == Ca::Open;
+        let wheel = self.behaviour.probes_tail_of_bare_fin;
+        if !fit || (!wheel && sk.srtt_us == 0) {
+            return false;
+        }
+        let one_out = sk.packets_out == 1;
+        let timeout_us = if !wheel {
+            // 3.10: 2 srtt, or 1.5 srtt + 200 ms with one segment out; 10 ms at least.
+            let rtt = u64::from(sk.srtt_us >> 3);
+            let one = if one_out { rtt + rtt / 2 + 200_000 } else { 0 };
+            (2 * rtt).max(one).max(10_000)
+        } else if sk.srtt_us == 0 {
+            1_000_000
+        } else {
+            let extra = if one_out { self.clock.to_micros(self.rto_min()) } else { 2_000 };
+            u64::from(sk.srtt_us >> 2) + extra
+        };
+        let rto_us = if advancing {
+            self.clock.to_micros(crate::time::Jiffies(u64::from(sk.rto))) as i64
+        } else {
+            self.rto_delta_us(id, cx.now)
+        };
+        let timeout_us = if rto_us > 0 { timeout_us.min(rto_us as u64) } else { timeout_us };
+        let when = self.clock.from_micros(timeout_us);
+        self.reset_xmit_timer(id, Pending::LossProbe, when, cx.now);
+        true
+    }
+
+    /// Queues `len` bytes of the program's, in pieces as large as one burst may be.
+    /// `[tcp_sendmsg_locked]`
+    pub(crate) fn queue_payload(&mut self, id: SockId, len: u32, more: bool) {
+        use crate::segment::Flags;
+        use crate::skb::Skb;
+        let goal = self.size_goal(id);
+        let mut left = len;
+        while left > 0 {
+            let tail = self.socks[id].unsent.tail();
+            let room = tail.map_or(0, |t| goal.saturating_sub(self.skbs[t].len()));
+            let take = if room > 0 { left.min(room) } else { left.min(goal) };
+            let seq = self.socks[id].write_seq;
+            match tail {
+                Some(tail) if room > 0 => self.skbs[tail].end_seq += take,
+                _ => {
+                    let skb = self.skbs.insert(Skb::new(seq, take, Flags::ACK));
+                    let sk = &mut self.socks[id];
+                    sk.unsent.push(&mut self.skbs, skb);
+                }
+            }
+            let sk = &mut self.socks[id];
+            sk.write_seq += take;
+            left -= take;
+            let forced = sk.write_seq.after(sk.pushed_seq + (sk.max_window >> 1));
+            if forced || (left == 0 && !more) {
+                self.mark_push(id);
+            }
+        }
+    }
+
+    /// PSH on what is written so far. `[tcp_mark_push]`
+    fn mark_push(&mut self, id: SockId) {
+        let sk = &mut self.socks[id];
+        sk.pushed_seq = sk.write_seq;
+        if let Some(tail) = sk.unsent.tail() {
+            self.skbs[tail].flags |= crate::segment::Flags::PSH;
+        }
+    }
+
+    /// The largest piece: whole segments, at most half the peer's largest window.
+    /// `[tcp_xmit_size_goal]`
+    fn size_goal(&self, id: SockId) -> u32 {
+        let sk = &self.socks[id];
+        let mss = u32::from(sk.mss_cache).max(1);
+        let half = if sk.max_window > 536 { sk.max_window / 2 } else { sk.max_window };
+        (half.min(65_000) / mss).max(1) * mss
+    }
+
+    /// The MSS to send with, from the peer's MSS, the path and the peer's window.
+    /// `[tcp_sync_mss]`
+    pub(crate) fn sync_mss(&mut self, id: SockId) {
+        let path = u32::from(self.mtu) - 40;
+        let sk = &mut self.socks[id];
+        let options = sk.header_len() - 20;
+        let mut mss = path.min(u32::from(sk.mss_clamp)).max(48) - options;
+        let half = if sk.max_window > 536 { sk.max_window / 2 } else { sk.max_window };
+        if half > 0 && mss > half {
+            mss = half.max(68 - sk.header_len());
+        }
+        sk.mss_cache = mss as u16;
+    }
+}
+
+/// Does a small segment wait? `[tcp_nagle_check]` with Minshall's rule.
+fn nagle_holds(sk: &Sock, nagle: Nagle) -> bool {
+    match nagle {
+        Nagle::Off => false,
+        Nagle::Cork => true,
+        Nagle::Socket if sk.opt.cork => true,
+        Nagle::Socket if sk.opt.no_delay => false,
+        Nagle::Socket => sk.packets_out > 0 && minshall(sk.snd_sml, sk.snd_una, sk.snd_nxt),
+    }
+}
+
+/// Is a small segment out and not acknowledged? `[tcp_minshall_check]`
+fn minshall(sml: Seq, una: Seq, nxt: Seq) -> bool {
+    sml.after(una) && !sml.after(nxt)
+}
