@@ -19,4 +19,5 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(cmd::run::Args),
     Replay(cmd::replay::Args),
+    Verify(cmd::verify::Args),
 }

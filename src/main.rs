@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         None => cmd::run::run(&cmd::run::Args::default()),
         Some(Command::Run(args)) => cmd::run::run(&args),
         Some(Command::Replay(args)) => cmd::replay::run(&args),
+        Some(Command::Verify(args)) => cmd::verify::run(&args),
     };
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

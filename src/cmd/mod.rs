@@ -2,3 +2,4 @@
 
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod verify;
