@@ -17,6 +17,7 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a scenario and say why each RST was sent.
     Run(cmd::run::Args),
+    Replay(cmd::replay::Args),
+    Verify(cmd::verify::Args),
 }

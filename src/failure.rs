@@ -14,8 +14,9 @@ pub(crate) enum Verdict {
     /// All is as expected. Exit status 0.
     Fine,
     /// An expectation failed, or two things differ. Exit status 1.
-    #[allow(dead_code, reason = "replay and verify find differences; run does not")]
     Differs,
+    /// A part of the input could not be used; the report is printed already. Exit status 2.
+    Refused,
 }
 
 /// Why a command could not run to its end. Exit status 2.
@@ -65,6 +66,16 @@ fn whole_chars(text: &str, span: Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(span.start.min(text.len()));
     let end = text.ceil_char_boundary(span.end.min(text.len()));
     start..end.max(start)
+}
+
+/// Reading and writing in one go: a reader that went away is about the output, all else is not.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Output(error),
+            _ => Self::Input(format!("error: {error}")),
+        }
+    }
 }
 
 /// Writes data to stdout, all at once.

@@ -22,10 +22,13 @@ fn main() -> ExitCode {
     let result = match cli.command {
         None => cmd::run::run(&cmd::run::Args::default()),
         Some(Command::Run(args)) => cmd::run::run(&args),
+        Some(Command::Replay(args)) => cmd::replay::run(&args),
+        Some(Command::Verify(args)) => cmd::verify::run(&args),
     };
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Differs) => ExitCode::from(1),
+        Ok(Verdict::Refused) => ExitCode::from(2),
         // Whoever reads has seen enough: `finwait run | head` is no failure.
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS

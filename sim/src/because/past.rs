@@ -46,15 +46,23 @@ const WAYS: usize = 4;
 /// second, and the table stays in the processor's cache.
 const SETS: usize = 1 << 12;
 
-/// The table: a set-associative cache that forgets the flow whose event is oldest.
+/// The table: a set-associative cache in which each set forgets the flow that came first.
 #[derive(Debug)]
 pub(super) struct Pasts {
-    entries: Vec<Option<Past>>,
+    /// A mark of the flow in each way of each set, 0 if there is none: most questions end here.
+    marks: Vec<[u32; WAYS]>,
+    /// The way that each set gives away next.
+    turns: Vec<u8>,
+    entries: Vec<Past>,
 }
 
 impl Default for Pasts {
     fn default() -> Self {
-        Self { entries: vec![None; SETS * WAYS] }
+        Self {
+            marks: vec![[0; WAYS]; SETS],
+            turns: vec![0; SETS],
+            entries: vec![Past::new(FourTuple::default()); SETS * WAYS],
+        }
     }
 }
 
@@ -62,51 +70,48 @@ impl Past {
     const fn new(flow: FourTuple) -> Self {
         Self { flow, orphaned: None, fatal: None }
     }
-    fn last(&self) -> Instant {
-        let times = [self.orphaned.map(|o| o.0), self.fatal.map(|f| f.0)];
-        times.into_iter().flatten().max().unwrap_or(Instant::ZERO)
-    }
 }
 
 impl Pasts {
-    fn set(flow: FourTuple) -> core::ops::Range<usize> {
-        let first = (flow.hash() as usize % SETS) * WAYS;
-        first..first + WAYS
+    fn set(flow: FourTuple) -> usize {
+        flow.hash() as usize % SETS
+    }
+    /// Never 0, and different for nearly all flows of a set.
+    const fn mark(flow: FourTuple) -> u32 {
+        let ports = (flow.sport as u32) << 16 | flow.dport as u32;
+        let addrs = flow.saddr.0.rotate_left(7) ^ flow.daddr.0;
+        (ports.wrapping_mul(0x9e37_79b1) ^ addrs.wrapping_mul(0x85eb_ca6b)) | 1
+    }
+    /// Where the flow is, as set and way.
+    fn place(&self, flow: FourTuple) -> Option<(usize, usize)> {
+        let (set, mark) = (Self::set(flow), Self::mark(flow));
+        let is_it = |way: usize| self.entries[set * WAYS + way].flow == flow;
+        let marks = &self.marks[set];
+        (0..WAYS).find(|&way| marks[way] == mark && is_it(way)).map(|way| (set, way))
     }
     /// What is remembered of a flow.
     pub(super) fn find(&self, flow: FourTuple) -> Option<Past> {
-        self.entries[Self::set(flow)].iter().flatten().find(|p| p.flow == flow).copied()
+        self.place(flow).map(|(set, way)| self.entries[set * WAYS + way])
     }
     fn known(&mut self, flow: FourTuple) -> Option<&mut Past> {
-        self.entries[Self::set(flow)].iter_mut().flatten().find(|p| p.flow == flow)
+        self.place(flow).map(|(set, way)| &mut self.entries[set * WAYS + way])
     }
     fn forget(&mut self, flow: FourTuple) {
-        for entry in &mut self.entries[Self::set(flow)] {
-            if entry.is_some_and(|p| p.flow == flow) {
-                *entry = None;
-            }
+        if let Some((set, way)) = self.place(flow) {
+            self.marks[set][way] = 0;
         }
     }
-    /// The flow's entry; makes one in place of the oldest of its set if need be.
+    /// The flow's entry; makes one in place of the one that came first into its set.
     fn entry(&mut self, flow: FourTuple) -> &mut Past {
-        let set = &mut self.entries[Self::set(flow)];
-        let mut choice = 0;
-        for (way, entry) in set.iter().enumerate() {
-            match (entry, &set[choice]) {
-                (Some(past), _) if past.flow == flow => {
-                    choice = way;
-                    break;
-                }
-                (None, Some(_)) => choice = way,
-                (Some(past), Some(oldest)) if past.last() < oldest.last() => choice = way,
-                _ => {}
-            }
-        }
-        let slot = &mut set[choice];
-        if slot.is_none_or(|p| p.flow != flow) {
-            *slot = None;
-        }
-        slot.get_or_insert(Past::new(flow))
+        let (set, way) = self.place(flow).unwrap_or_else(|| {
+            let set = Self::set(flow);
+            let way = usize::from(self.turns[set]);
+            self.turns[set] = ((way + 1) % WAYS) as u8;
+            self.marks[set][way] = Self::mark(flow);
+            self.entries[set * WAYS + way] = Past::new(flow);
+            (set, way)
+        });
+        &mut self.entries[set * WAYS + way]
     }
     /// Takes a note in.
     pub(super) fn note(&mut self, at: Instant, note: &Note) {
@@ -182,15 +187,15 @@ mod tests {
     }
 
     #[test]
-    fn a_full_set_forgets_its_oldest_flow() {
+    fn a_full_set_forgets_the_flow_that_came_first() {
         let mut pasts = Pasts::default();
-        // Ports that differ by the number of sets fall into one set; there are only two such here,
-        // so vary the remote port instead: it enters the hash alike.
-        let same_set: Vec<FourTuple> = (0..=WAYS as u16)
-            .map(|i| FourTuple { sport: 40_000 ^ i, dport: 6379 ^ i, ..flow(0) })
+        let same_set: Vec<FourTuple> = (0..=u16::MAX)
+            .map(flow)
+            .filter(|f| Pasts::set(*f) == Pasts::set(flow(1)))
+            .take(WAYS + 1)
             .collect();
+        assert_eq!(same_set.len(), WAYS + 1);
         for (i, &flow) in same_set.iter().enumerate() {
-            assert_eq!(Pasts::set(flow), Pasts::set(same_set[0]));
             let note = Note::RequestDied { flow, why: RequestEnd::TimedOut };
             pasts.note(Instant { ns: i as u64 }, &note);
         }
