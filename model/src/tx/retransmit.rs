@@ -153,7 +153,7 @@ impl Kernel {
 
     fn probe_tail(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) -> bool {
         self.socks[id].tlp_retrans = false;
-        if !self.socks[id].unsent.is_empty() {
+        if self.window_lets_head_go(id) {
             let before = self.socks[id].packets_out;
             self.write_xmit(id, Nagle::Off, Burst::Probe, cx);
             return self.socks[id].packets_out > before;
