@@ -28,7 +28,9 @@ fn main() {
         ..Default::default()
     };
     let report = session::run(&options, &setup, |r| {
-        eprint!("\r{} played {} agree   ", r.played, r.agreed);
+        if r.played % 100 == 0 {
+            eprintln!("{} played {} agree   ", r.played, r.agreed);
+        }
     });
     for f in &report.differed {
         println!("\n## {}\n{}\n{:?}\n{}", f.case.name, f.difference, f.case.sysctls, f.ladder);
@@ -41,5 +43,5 @@ fn main() {
         report.unable.len()
     );
     println!("{:?}", report.unable.first());
-    println!("{:?}", report.causes);
+    println!("{:?} {:?}", report.ticks, report.causes);
 }

@@ -69,7 +69,9 @@ fn request() -> Vec<u8> {
     b.extend(((libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16).to_ne_bytes());
     b.extend([0; 8]);
     b.extend([libc::AF_INET as u8, libc::IPPROTO_TCP as u8, 0, 0]);
-    b.extend(u32::MAX.to_ne_bytes());
+    // All states up to NEW_SYN_RECV, not those of sockets that are only bound: those appear in no
+    // table, nor in /proc/net/tcp.
+    b.extend(0x1fff_u32.to_ne_bytes());
     b.resize(72, 0);
     b
 }

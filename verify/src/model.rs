@@ -2,7 +2,7 @@
 //! made to do each step. What the machine's scheduler did to those moments is thereby the same
 //! for both, and timers have to fire in the same tick.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use finwait_model::cause::Cause;
 use finwait_model::errno::Errno;
@@ -23,8 +23,18 @@ use crate::talk::{LOCAL, Talk};
 /// A packet is taken to reach the kernel this long after the write that injects it began.
 const INTO_KERNEL_NS: u64 = 10_000;
 
-/// Plays the case with the times that the live arm wrote down.
-pub fn play(case: &Case, live: &Seen, clock: Clock, remote: Addr) -> Result<Seen, String> {
+/// Moments at which timers are due, in nanoseconds since the run's zero.
+pub type Ticks = BTreeSet<u64>;
+
+/// Plays the case with the times that the live arm wrote down. Timers due at the ticks of `late`
+/// run one tick later.
+pub fn play(
+    case: &Case,
+    live: &Seen,
+    clock: Clock,
+    remote: Addr,
+    late: &Ticks,
+) -> Result<Seen, String> {
     let mut sysctl = Sysctl::new(Release::V6_18);
     for (name, value) in &case.sysctls {
         set(&mut sysctl, name, value)?;
@@ -47,6 +57,8 @@ pub fn play(case: &Case, live: &Seen, clock: Clock, remote: Addr) -> Result<Seen
         pending: Vec::new(),
         seen: Seen::default(),
         step: 0,
+        late: late.clone(),
+        tick_ns: clock.tick_ns(),
     };
     for (index, step) in case.steps.iter().enumerate() {
         let Some(done) = live.steps.get(index) else { break };
@@ -100,6 +112,8 @@ struct Model {
     pending: Vec<Pending>,
     seen: Seen,
     step: usize,
+    late: Ticks,
+    tick_ns: u64,
 }
 
 /// A call that blocks.
@@ -119,10 +133,19 @@ type Answer = Result<(i64, Option<i64>), Errno>;
 impl Model {
     /// Runs timers up to the moment.
     fn advance(&mut self, to_ns: u64) {
-        while let Some(next) = self.kernel.next_timer().filter(|t| t.ns <= to_ns) {
-            self.tape.now = next;
-            self.kernel.run_timers(&mut Cx { now: next, sink: &mut self.tape });
-            self.settle(next.ns);
+        while let Some(due) = self.kernel.next_timer().filter(|t| t.ns <= to_ns) {
+            let now = if self.late.contains(&due.ns) {
+                Instant { ns: due.ns + self.tick_ns }
+            } else {
+                due
+            };
+            if now.ns > to_ns {
+                return;
+            }
+            self.seen.timers.insert(due.ns);
+            self.tape.now = now;
+            self.kernel.run_timers(&mut Cx { now, sink: &mut self.tape });
+            self.settle(now.ns);
         }
     }
 

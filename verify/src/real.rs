@@ -90,14 +90,21 @@ impl Files {
             let outcome = perform(call, real, self.remote);
             return Some(self.settle(step, call, start_ns, outcome));
         }
+        if let Call::Close { fd } = call {
+            // The kernel frees the number before it lingers; somebody else may get it.
+            self.open.remove(fd);
+        }
         let (send, result) = channel();
+        let (begin, begun) = channel();
         let (job, remote) = (call.clone(), self.remote);
         let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || {
             // Whoever waits may have given up; then nobody wants the answer.
-            drop(send.send(perform(&job, real, remote)));
+            let _ = begin.send(sys::now_ns());
+            let _ = send.send(perform(&job, real, remote));
         });
-        let start_ns = sys::now_ns();
         let Ok(thread) = thread else { return None };
+        // Not before the thread runs: the number could be closed and used again until then.
+        let start_ns = begun.recv().unwrap_or_else(|_| sys::now_ns());
         match result.recv_timeout(PATIENCE) {
             Ok(outcome) => {
                 drop(thread.join());

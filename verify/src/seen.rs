@@ -20,6 +20,8 @@ pub struct Seen {
     pub looks: Vec<Look>,
     /// RSTs as the kernel itself explains them, in order; only with tracepoints.
     pub resets: Vec<Reset>,
+    /// When the model's timers were due and ran, in nanoseconds since the run's zero.
+    pub timers: BTreeSet<u64>,
     /// What the model made of each segment that arrived: state, segment, answer.
     pub triples: BTreeSet<String>,
     /// State changes of full sockets as the kernel itself tells them; only with tracepoints.

@@ -47,6 +47,8 @@ pub struct Report {
     pub unable: Vec<String>,
     /// How often the model sent each cause in cases that agreed.
     pub causes: BTreeMap<Cause, usize>,
+    /// Ticks at which timers ran, and those of them that were late by one tick.
+    pub ticks: (usize, usize),
     /// What the model made of segments in cases that agreed: state, segment, answer.
     pub triples: BTreeSet<String>,
 }
@@ -86,6 +88,8 @@ pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) 
                     write_recording(path, &agree, &mut report.unable);
                 }
                 report.replayed += usize::from(agree.attempts > 1);
+                report.ticks.0 += agree.model.timers.len();
+                report.ticks.1 += agree.late.len();
                 report.triples.extend(agree.model.triples.iter().cloned());
                 for cause in agree.model.sent.iter().filter_map(|s| s.cause) {
                     *report.causes.entry(cause).or_default() += 1;

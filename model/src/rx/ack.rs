@@ -247,8 +247,10 @@ impl Kernel {
         if sk.ca >= crate::sock::Ca::Recovery {
             return;
         }
-        let limited = (sk.packets_out + acked) * 2 >= sk.snd_cwnd;
-        if !limited {
+        // [tcp_is_cwnd_limited]
+        let starting = sk.snd_cwnd < sk.snd_ssthresh;
+        let in_use = sk.cwnd_limited || (starting && sk.snd_cwnd < 2 * sk.max_packets_out);
+        if !in_use {
             return;
         }
         if sk.snd_cwnd < sk.snd_ssthresh {

@@ -254,3 +254,6 @@ impl Kernel {
         sk.ack.rcv_mss = hint.max(88) as u16;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,8 +74,25 @@ impl Kernel {
                 break;
             }
         }
-        if sent && burst != Burst::Probe {
-            self.schedule_loss_probe(id, false, cx);
+        if sent {
+            if burst != Burst::Probe {
+                self.schedule_loss_probe(id, false, cx);
+            }
+            self.validate_cwnd(id);
+        }
+    }
+
+    /// Is the congestion window in use, or larger than the program needs? `[tcp_cwnd_validate]`
+    fn validate_cwnd(&mut self, id: SockId) {
+        let sk = &mut self.socks[id];
+        let limited = sk.in_flight() >= sk.snd_cwnd;
+        if !sk.snd_una.before(sk.cwnd_usage_seq)
+            || limited
+            || (!sk.cwnd_limited && sk.packets_out > sk.max_packets_out)
+        {
+            sk.cwnd_limited = limited;
+            sk.max_packets_out = sk.packets_out;
+            sk.cwnd_usage_seq = sk.snd_nxt;
         }
     }
 

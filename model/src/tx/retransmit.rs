@@ -91,7 +91,7 @@ impl Kernel {
     }
 
     /// Cuts a piece that is out; both halves keep its marks.
-    fn split_sent(&mut self, id: SockId, skb: SkbId, len: u32) {
+    pub(crate) fn split_sent(&mut self, id: SockId, skb: SkbId, len: u32) {
         let piece = self.skbs[skb];
         let sk = &mut self.socks[id];
         sk.rtx.split(&mut self.skbs, skb, len);
