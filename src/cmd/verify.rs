@@ -126,7 +126,7 @@ fn read(file: &Path) -> Result<Option<Case>, Failure> {
         return Ok(None);
     }
     let near = |wanted: &str| {
-        let path = file.parent().unwrap_or(Path::new(".")).join(wanted);
+        let path = file.parent().unwrap_or_else(|| Path::new(".")).join(wanted);
         std::fs::read_to_string(path).ok()
     };
     let lowered = script::lower::lower(&parsed, Release::V6_18, &near).map_err(wrong)?;
