@@ -55,6 +55,8 @@ pub mod state;
 mod sys;
 pub mod sysctl;
 mod table;
+#[cfg(test)]
+mod text_table;
 pub mod time;
 pub mod timer;
 pub mod timewait;

@@ -59,7 +59,8 @@ pub struct Site {
     pub cause: Cause,
     /// Its name: `rst-no-socket`.
     pub name: &'static str,
-    /// Kernel functions from the entry to the send, outermost first.
+    /// Kernel functions from the entry to the send, outermost first. `no_tcp_socket` alone is a
+    /// label, inside `tcp_v4_rcv`: a stack trace does not show it.
     pub path: &'static [&'static str],
     /// The reason that 6.18 gives to `tcp:tcp_send_reset`; `None` if it sends no RST.
     pub reset: Option<RstReason>,
@@ -463,7 +464,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstNoSocket,
         name: "rst-no-socket",
-        path: &["tcp_v4_rcv", "tcp_v4_send_reset"],
+        path: &["tcp_v4_rcv", "no_tcp_socket", "tcp_v4_send_reset"],
         reset: Some(RstReason::NoSocket),
         releases: BOTH,
         why: "No socket, request, bucket or listener has this four-tuple.",

@@ -1,3 +1,5 @@
-//! The commands, one file each.
+//! One file for each command.
 
 pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod verify;

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use finwait_model::release::Release;
 use finwait_model::sysctl::Sysctl;
@@ -15,6 +14,8 @@ use finwait_sim::script::runner::{Options, Played, play};
 use finwait_sim::script::{parse, report};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
+
+use crate::failure::{Failure, Verdict};
 
 /// Play packetdrill scripts on the model.
 ///
@@ -92,19 +93,11 @@ impl Run {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args) -> ExitCode {
-    match replay(args) {
-        Ok(code) => code,
-        // Whoever reads has seen enough: `finwait replay | head` is no failure.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "finwait replay: {error}");
-            ExitCode::from(2)
-        }
-    }
+pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
+    Ok(replay(args)?)
 }
 
-fn replay(args: &Args) -> io::Result<ExitCode> {
+fn replay(args: &Args) -> io::Result<Verdict> {
     let files = scripts(&args.files)?;
     if files.len() != 1 && (args.mib.is_some() || args.pcap.is_some()) {
         let option = if args.mib.is_some() { "--mib" } else { "--pcap" };
@@ -138,11 +131,11 @@ fn replay(args: &Args) -> io::Result<ExitCode> {
     }
     out.flush()?;
     Ok(if runs.iter().any(Run::refused) {
-        ExitCode::from(2)
+        Verdict::Refused
     } else if runs.iter().all(Run::passed) {
-        ExitCode::SUCCESS
+        Verdict::Fine
     } else {
-        ExitCode::from(1)
+        Verdict::Differs
     })
 }
 

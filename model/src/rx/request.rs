@@ -24,8 +24,8 @@ enum Verdict {
     BadAck,
     /// An ACK that says where we are, limited; the reason is counted.
     Ack(Option<Mib>),
-    /// Nothing.
-    Ignore,
+    /// Nothing; the reason is counted.
+    Ignore(Option<Mib>),
     /// A RST that is inside the window but not exact. 6.18
     Challenge,
     /// A RST or a SYN in the window ends it.
@@ -54,7 +54,12 @@ impl Kernel {
                 }
                 self.request_ack_limited(req, seg, cx);
             }
-            Verdict::Ignore => self.drop_segment(seg, DropReason::TcpFlags, cx),
+            Verdict::Ignore(reason) => {
+                if let Some(mib) = reason {
+                    self.counters.inc(mib);
+                }
+                self.drop_segment(seg, DropReason::TcpFlags, cx);
+            }
             Verdict::Challenge => self.request_ack_limited(req, seg, cx),
             Verdict::End { rst } => {
                 self.counters.inc(Mib::AttemptFails);
@@ -71,7 +76,10 @@ impl Kernel {
     fn judge_request(&self, request: &Request, seg: &Segment, now_s: u64) -> Verdict {
         let rcv_nxt = request.irs + 1;
         let ts = seg.options.ts.filter(|_| request.timestamps);
-        let paws = !seg.flags.rst()
+        // The SYN's timestamp is taken to be as old as the wait for the third packet; only one
+        // of more than a minute would spare a RST. [tcp_paws_reject]
+        let waited_s = self.clock.to_micros(self.request_delay(request.num_timeout)) / 1_000_000;
+        let paws = !(seg.flags.rst() && waited_s >= 60)
             && ts.is_some_and(|t| {
                 paws_fails(request.ts_recent, now_s.max(1) as u32, t.val, now_s, 0)
             });
@@ -81,7 +89,7 @@ impl Kernel {
                 let after_last = (request.synack_last.wrapping_sub(t.ecr) as i32) < 0;
                 t.ecr != 0 && (before_first || after_last)
             });
-        let flags = seg.flags.0 & (Flags::SYN | Flags::ACK | Flags::RST | Flags::FIN).0;
+        let flags = seg.flags.0 & (Flags::SYN | Flags::ACK | Flags::RST).0;
         if seg.seq == request.irs && flags == Flags::SYN.0 && !paws {
             return Verdict::SynAckAgain;
         }
@@ -90,17 +98,14 @@ impl Kernel {
         }
         let inside = in_window(seg.seq, seg.end_seq(), rcv_nxt, rcv_nxt + request.rcv_wnd);
         if paws || foreign_echo || !inside {
-            if seg.flags.rst() {
-                return Verdict::Ignore;
-            }
             let reason = if paws {
                 Some(Mib::PAWSEstab)
-            } else if foreign_echo && inside {
+            } else if foreign_echo {
                 Some(Mib::TSEcrRejected)
             } else {
                 None
             };
-            return Verdict::Ack(reason);
+            return if seg.flags.rst() { Verdict::Ignore(reason) } else { Verdict::Ack(reason) };
         }
         // At the peer's ISN a SYN is only the old one again; it is cut off.
         let syn = seg.flags.syn() && seg.seq != request.irs;
@@ -114,7 +119,7 @@ impl Kernel {
         if syn {
             return Verdict::End { rst: false };
         }
-        if !seg.flags.ack() { Verdict::Ignore } else { Verdict::Child }
+        if !seg.flags.ack() { Verdict::Ignore(None) } else { Verdict::Child }
     }
 
     fn synack_again(&mut self, req: ReqId, cx: &mut Cx<'_, impl Sink>) {
@@ -269,7 +274,7 @@ impl Kernel {
         sk.ts_recent = request.ts_recent;
         sk.ts_recent_stamp = if request.timestamps { seconds } else { 0 };
         sk.mss_clamp = request.mss;
-        sk.advmss = if sk.tstamp_ok { advmss - 12 } else { advmss };
+        sk.advmss = advmss;
         sk.rcv_tstamp = Jiffies(0);
         sk.ack.lrcvtime = jiffies;
         sk.lsndtime = jiffies;
@@ -278,3 +283,6 @@ impl Kernel {
         id
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -229,3 +229,6 @@ impl Kernel {
         self.emit(&ack, cause, cx);
     }
 }
+
+#[cfg(test)]
+mod tests;

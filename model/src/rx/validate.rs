@@ -220,3 +220,6 @@ impl Kernel {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

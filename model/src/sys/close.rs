@@ -196,3 +196,6 @@ impl Kernel {
         self.socks[id].listen = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

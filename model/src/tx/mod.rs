@@ -45,9 +45,8 @@ impl Kernel {
         };
         let options = self.segment_options(id, skb.flags, cx.now);
         let jiffies = self.clock.jiffies(cx.now);
-        let sk = &mut self.socks[id];
-        let mss = u32::from(sk.mss_cache).max(1);
-        let count = if skb.flags.syn() { 1 } else { skb.segments(mss) };
+        let mss = u32::from(skb.unit).max(1);
+        let count = if skb.flags.syn() { 1 } else { skb.segments() };
         if skb.flags.ack() {
             self.behaviour_event_ack_sent(id, count);
         }

@@ -1,0 +1,70 @@
+//! What an orphan does when its FIN is acknowledged, section 4.3.4 of the fact sheet.
+
+use alloc::format;
+
+use super::{FinAcked, judge_fin_acked};
+use crate::segment::Segment;
+use crate::seq::Seq;
+use crate::sock::Sock;
+use crate::text_table::{check, flags};
+
+const RCV_NXT: Seq = Seq(0xffff_fffe);
+
+/// First match wins. `linger2` as stored, `time` is tcp_fin_time and a minute is 60000 ticks.
+const TABLE: &str = "
+flags seq  len linger2 time  verdict
+# a: TCP_LINGER2 < 0, whatever the segment brings
+.     0    0   -1      60000 reset linger2
+F.    0    0   -1      60000 reset linger2
+P.    0    10  -1      60000 reset linger2
+# b: new data, or a FIN beyond rcv_nxt
+P.    0    10  0       60000 reset data
+P.    500  10  0       60000 reset data
+P.    -5   10  0       60000 reset data
+FP.   0    10  0       60000 reset data
+F.    10   0   0       60000 reset data
+P.    0    10  0       90000 reset data
+P.    0    10  5000    5000  reset data
+# old data, and a FIN exactly at rcv_nxt, are nothing new
+P.    -10  10  0       60000 bucket 60000
+P.    -20  10  0       60000 bucket 60000
+F.    0    0   0       60000 await fin 60000
+F.    -1   0   0       60000 await fin 60000
+FP.   -10  10  0       60000 await fin 60000
+# c: longer than a bucket may live: a full socket first
+.     0    0   0       60001 keep 1
+.     0    0   0       90000 keep 30000
+F.    0    0   0       90000 keep 30000
+.     0    0   90000   90000 keep 30000
+# d: the FIN rides on the ACK
+F.    0    0   0       5000  await fin 5000
+# e: a bucket
+.     0    0   0       60000 bucket 60000
+.     0    0   0       700   bucket 700
+.     0    0   5000    5000  bucket 5000
+.     0    0   0       0     bucket 0
+.     0    0   0       -5    bucket 0
+.     9    0   0       60000 bucket 60000
+";
+
+#[test]
+fn an_orphan_whose_fin_is_acknowledged() {
+    check(TABLE, |_, row| {
+        let mut sk = Sock::new(250, 131_072, 16_384);
+        sk.rcv_nxt = RCV_NXT;
+        sk.opt.linger2 = row.number("linger2").unwrap() as i32;
+        let seg = Segment {
+            seq: Seq(RCV_NXT.0.wrapping_add(row.number("seq").unwrap() as u32)),
+            len: row.number("len").unwrap() as u16,
+            flags: flags(row.get("flags")),
+            ..Segment::default()
+        };
+        match judge_fin_acked(&sk, &seg, row.number("time").unwrap(), 60_000) {
+            FinAcked::ResetLinger2 => "reset linger2".into(),
+            FinAcked::ResetData => "reset data".into(),
+            FinAcked::KeepSocket(rest) => format!("keep {rest}"),
+            FinAcked::AwaitFin(time) => format!("await fin {time}"),
+            FinAcked::Bucket(time) => format!("bucket {time}"),
+        }
+    });
+}

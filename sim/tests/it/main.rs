@@ -1,0 +1,7 @@
+//! The engine and its scenarios, as a user sees them.
+
+mod bad_scenarios;
+mod determinism;
+mod golden;
+mod scenarios;
+mod stage;
