@@ -161,7 +161,11 @@ fn story(options: &Options, setup: &Setup, report: &Report) -> String {
         let _ = writeln!(out, "not played: {why}");
     }
     let scripts = options.scripts.len();
-    let _ = writeln!(out, "{scripts} scripts, {} generated with --seed {}", options.cases, options.seed);
+    let _ = writeln!(
+        out,
+        "{scripts} scripts, {} generated with --seed {}",
+        options.cases, options.seed
+    );
     if report.replayed > 0 {
         let _ = writeln!(out, "{} played again because the machine was busy", report.replayed);
     }
@@ -172,13 +176,8 @@ fn story(options: &Options, setup: &Setup, report: &Report) -> String {
         let _ = writeln!(out, "without root the kernel does not tell why it sends a RST");
     }
     let _ = writeln!(out, "{}", coverage(report));
-    let _ = writeln!(
-        out,
-        "kernel {}: {} of {} agree",
-        kernel_version(),
-        report.agreed,
-        report.played
-    );
+    let _ =
+        writeln!(out, "kernel {}: {} of {} agree", kernel_version(), report.agreed, report.played);
     out
 }
 
