@@ -148,6 +148,10 @@ impl Kernel {
             self.counters.inc(Mib::TCPLossProbes);
             self.socks[id].pending = Pending::None;
         }
+        if !self.behaviour.probes_tail_of_bare_fin {
+            // 3.10 arms the RTO in full even if nothing left.
+            self.socks[id].pending = Pending::None;
+        }
         self.rearm_rto(id, cx);
     }
 
