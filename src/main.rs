@@ -1,3 +1,41 @@
-//! finwait: what Linux will do with a closing TCP connection.
+//! finwait: what Linux will do with a closing TCP connection, before it does it in production.
+//!
+//! `main` parses, dispatches and turns the result into an exit status: 0 fine, 1 an expectation
+//! failed or a difference was found, 2 bad usage or bad input.
 
-fn main() {}
+mod cli;
+mod cmd;
+mod failure;
+mod plan;
+mod progress;
+mod story;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+use failure::{Failure, Verdict};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => cmd::run::run(&cmd::run::Args::default()),
+        Some(Command::Run(args)) => cmd::run::run(&args),
+        Some(Command::Replay(args)) => cmd::replay::run(&args),
+        Some(Command::Verify(args)) => cmd::verify::run(&args),
+    };
+    match result {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Differs) => ExitCode::from(1),
+        Ok(Verdict::Refused) => ExitCode::from(2),
+        // Whoever reads has seen enough: `finwait run | head` is no failure.
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(2)
+        }
+    }
+}

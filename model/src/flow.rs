@@ -96,7 +96,13 @@ impl FourTuple {
     pub const fn hash(self) -> u32 {
         let a = self.saddr.0 ^ self.daddr.0;
         let mixed = a.wrapping_mul(0x9e37_79b1);
-        (mixed ^ (mixed >> 15)) ^ (self.sport as u32) ^ (self.dport as u32)
+        let (low, high) = if self.sport < self.dport {
+            (self.sport as u32, self.dport as u32)
+        } else {
+            (self.dport as u32, self.sport as u32)
+        };
+        // The higher port is the ephemeral one as a rule; services lie apart.
+        (mixed ^ (mixed >> 15)) ^ high ^ low.wrapping_mul(0x9e37_79b1)
     }
 }
 

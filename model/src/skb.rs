@@ -14,6 +14,8 @@ pub(crate) struct Skb {
     pub(crate) marks: Marks,
     /// When it was last sent, microseconds of kernel time.
     pub(crate) sent_us: u64,
+    /// Payload bytes of a full segment when it was sent, 0 before. `[tcp_skb_mss]`
+    pub(crate) unit: u16,
     next: u32,
 }
 
@@ -35,6 +37,7 @@ impl Skb {
             flags,
             marks: Marks { sacked: false, lost: false, retrans: false, ever_retrans: false },
             sent_us: 0,
+            unit: 0,
             next: u32::MAX,
         }
     }
@@ -42,9 +45,9 @@ impl Skb {
     pub(crate) fn len(&self) -> u32 {
         self.end_seq - self.seq - u32::from(self.flags.syn()) - u32::from(self.flags.fin())
     }
-    /// Segments it makes at this size. `[tcp_skb_pcount]`
-    pub(crate) fn segments(&self, mss: u32) -> u32 {
-        self.len().div_ceil(mss.max(1)).max(1)
+    /// Segments it makes: one until it is sent. `[tcp_skb_pcount]`
+    pub(crate) fn segments(&self) -> u32 {
+        if self.unit == 0 { 1 } else { self.len().div_ceil(u32::from(self.unit)).max(1) }
     }
 }
 
@@ -101,7 +104,7 @@ impl Queue {
     /// `[tcp_fragment]`
     pub(crate) fn split(&mut self, skbs: &mut Skbs, id: SkbId, len: u32) {
         let mut rest = skbs[id];
-        rest.seq = rest.seq + len;
+        rest.seq += len;
         let rest_id = skbs.insert(rest);
         let first = &mut skbs[id];
         first.end_seq = rest.seq;

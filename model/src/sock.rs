@@ -1,5 +1,6 @@
 //! The full socket: fields by their names in `tcp_sock` and `inet_connection_sock`.
 
+use crate::cause::Cause;
 use crate::errno::Errno;
 use crate::flow::FourTuple;
 use crate::segment::SackBlock;
@@ -42,8 +43,8 @@ pub(crate) struct AckState {
     pub(crate) pushed: bool,
     pub(crate) pushed2: bool,
     pub(crate) now: bool,
-    /// Data was refused because our window is shut.
-    pub(crate) zero_window: bool,
+    /// Why the ACK that is owed is out of the ordinary.
+    pub(crate) why: Option<Cause>,
     /// ACKs that may still go at once.
     pub(crate) quick: u8,
     /// Interactive mode from `tcp_pingpong_thresh` on.
@@ -175,6 +176,10 @@ pub(crate) struct Sock {
     pub(crate) retrans_out: u32,
     pub(crate) snd_cwnd: u32,
     pub(crate) snd_cwnd_cnt: u32,
+    /// The congestion window held something back. `[is_cwnd_limited]`
+    pub(crate) cwnd_limited: bool,
+    pub(crate) max_packets_out: u32,
+    pub(crate) cwnd_usage_seq: Seq,
     pub(crate) snd_ssthresh: u32,
     pub(crate) ca: Ca,
     pub(crate) high_seq: Seq,
@@ -224,6 +229,15 @@ pub(crate) struct Sock {
     pub(crate) copied_seq: Seq,
     pub(crate) rcv_wnd: u32,
     pub(crate) rcv_ssthresh: u32,
+    /// Bytes charged to the receive buffer. `[sk_rmem_alloc]`
+    pub(crate) rmem: u32,
+    pub(crate) rcv_tail_room: u32,
+    /// Memory taken from the host in pages and not yet charged.
+    pub(crate) rcv_reserve: u32,
+    /// Share of payload in a buffer, in 256ths.
+    pub(crate) scaling_ratio: u16,
+    /// Where close() has emptied the receive queue.
+    pub(crate) rcv_purged: Option<Seq>,
     pub(crate) window_clamp: u32,
     pub(crate) ack: AckState,
     /// Window field and header length that the fast path expects; `None`: slow path. `[pred_flags]`
@@ -239,6 +253,7 @@ pub(crate) struct Sock {
 
 impl Sock {
     /// A socket as socket() makes it. `[tcp_init_sock]`
+    #[allow(clippy::too_many_lines, reason = "one line a field")]
     pub(crate) fn new(rto: u32, rcvbuf: u32, sndbuf: u32) -> Self {
         let zero = Seq(0);
         Self {
@@ -291,6 +306,9 @@ impl Sock {
             retrans_out: 0,
             snd_cwnd: 10,
             snd_cwnd_cnt: 0,
+            cwnd_limited: false,
+            max_packets_out: 0,
+            cwnd_usage_seq: zero,
             snd_ssthresh: 0x7fff_ffff,
             ca: Ca::Open,
             high_seq: zero,
@@ -328,6 +346,11 @@ impl Sock {
             copied_seq: zero,
             rcv_wnd: 0,
             rcv_ssthresh: 0,
+            rmem: 0,
+            rcv_tail_room: 0,
+            rcv_reserve: 0,
+            scaling_ratio: crate::memory::DEFAULT_RATIO,
+            rcv_purged: None,
             window_clamp: 0,
             ack: AckState::default(),
             pred_win: None,
@@ -369,7 +392,7 @@ impl Sock {
     }
     /// Is the segment unread queue empty? `[sk_receive_queue]`
     pub(crate) fn receive_queue_empty(&self) -> bool {
-        self.rcv_nxt == self.copied_seq
+        self.rcv_nxt == self.rcv_purged.unwrap_or(self.copied_seq)
     }
     /// Ranges held out of order.
     pub(crate) fn ofo_ranges(&self) -> &[OfoRange] {

@@ -1,1 +1,24 @@
-//! Hosts, links and applications around the model, in virtual time.
+//! Hosts, links and applications around `finwait-model`, in virtual time.
+//!
+//! Read in this order: [`world`] (the loop), [`host`], [`link`], [`app`], then [`scenario`] (what
+//! a person writes), [`run`] (what a run leaves behind) and [`because`] (why each RST was sent).
+#![deny(clippy::float_arithmetic)]
+
+pub mod app;
+pub mod because;
+pub mod check;
+pub mod digest;
+pub mod host;
+pub mod link;
+pub mod pcap;
+pub mod record;
+pub mod rng;
+pub mod run;
+pub mod sample;
+pub mod scenario;
+pub mod script;
+pub mod step;
+pub mod units;
+pub mod watch;
+pub mod wire;
+pub mod world;

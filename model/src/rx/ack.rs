@@ -176,21 +176,20 @@ impl Kernel {
         cx: &mut Cx<'_, impl Sink>,
     ) {
         let now_us = self.clock.micros(cx.now);
-        let mss = u32::from(self.socks[id].mss_cache);
         let mut first_us = None;
         let mut acked_segments = 0;
         while let Some(head) = self.socks[id].rtx.head() {
             let piece = self.skbs[head];
             let sk = &self.socks[id];
             let whole = !piece.end_seq.after(sk.snd_una);
-            if !whole && (piece.segments(mss) == 1 || !sk.snd_una.after(piece.seq)) {
+            if !whole && (piece.segments() == 1 || !sk.snd_una.after(piece.seq)) {
                 break;
             }
-            let before = piece.segments(mss);
+            let before = piece.segments();
             if !whole {
                 self.trim_head(id, head);
             }
-            let acked = if whole { before } else { before - self.skbs[head].segments(mss) };
+            let acked = if whole { before } else { before - self.skbs[head].segments() };
             if piece.marks.retrans || piece.marks.ever_retrans && piece.marks.lost {
                 news.retrans_acked = true;
             } else if !piece.marks.sacked {
@@ -259,8 +258,10 @@ impl Kernel {
         if sk.ca >= crate::sock::Ca::Recovery {
             return;
         }
-        let limited = (sk.packets_out + acked) * 2 >= sk.snd_cwnd;
-        if !limited {
+        // [tcp_is_cwnd_limited]
+        let starting = sk.snd_cwnd < sk.snd_ssthresh;
+        let in_use = sk.cwnd_limited || (starting && sk.snd_cwnd < 2 * sk.max_packets_out);
+        if !in_use {
             return;
         }
         if sk.snd_cwnd < sk.snd_ssthresh {

@@ -189,6 +189,10 @@ impl Kernel {
         sk.retrans_stamp = 0;
         sk.copied_seq = sk.rcv_nxt;
         self.init_transfer(id, cx);
+        let sk = &mut self.socks[id];
+        if sk.tstamp_ok {
+            sk.advmss -= 12;
+        }
         self.set_state(id, TcpState::Established, cx);
         let sk = &mut self.socks[id];
         sk.snd_una = seg.ack;
@@ -219,10 +223,27 @@ impl Kernel {
         }
         sk.snd_cwnd = if sk.total_retrans > 1 { 1 } else { 10 };
         sk.ca = crate::sock::Ca::Open;
+        self.init_buffer_space(id);
+        let sk = &self.socks[id];
         if sk.opt.keep_alive {
             let after = self.keepalive_time(id);
             self.reset_keepalive_timer(id, after, cx.now);
         }
+    }
+
+    /// How far the window may go: what the buffer takes, one segment kept in reserve.
+    /// `[tcp_init_buffer_space]`
+    fn init_buffer_space(&mut self, id: SockId) {
+        let sk = &mut self.socks[id];
+        let most = sk.full_space();
+        let advmss = u32::from(sk.advmss);
+        if sk.window_clamp >= most {
+            sk.window_clamp = most;
+        }
+        if sk.window_clamp > 2 * advmss && sk.window_clamp + advmss > most {
+            sk.window_clamp = (2 * advmss).max(most - advmss);
+        }
+        sk.rcv_ssthresh = sk.rcv_ssthresh.min(sk.window_clamp);
     }
 
     /// The first guess of how large the peer's segments are. `[tcp_initialize_rcv_mss]`

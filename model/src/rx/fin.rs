@@ -40,6 +40,7 @@ impl Kernel {
             | TcpState::NewSynRecv => {}
         }
         self.socks[id].ofo = None;
+        self.socks[id].dsack = None;
         self.wake(id);
     }
 }

@@ -85,17 +85,16 @@ impl Kernel {
     }
 
     fn mark_sacked(&mut self, id: SockId, block: SackBlock, now_us: u64, news: &mut AckNews) {
-        let mss = u32::from(self.socks[id].mss_cache);
         let mut at = self.socks[id].rtx.head();
         while let Some(skb) = at {
-            self.cut_at_block(id, skb, block);
+            self.split_at_sack(id, skb, block);
             let piece = self.skbs[skb];
             at = skb::next(&self.skbs, skb);
             let covered = !piece.seq.before(block.left) && !piece.end_seq.after(block.right);
             if !covered || piece.marks.sacked {
                 continue;
             }
-            let segments = piece.segments(mss);
+            let segments = piece.segments();
             if !piece.marks.retrans {
                 let rtt = now_us - piece.sent_us;
                 news.sack_rtt_us = Some(news.sack_rtt_us.map_or(rtt, |r| r.min(rtt)));
@@ -118,24 +117,24 @@ impl Kernel {
         }
     }
 
-    /// A burst that a block covers in part is cut, at a whole number of segments, where the block
-    /// begins or ends. `[tcp_match_skb_to_sack]`
-    fn cut_at_block(&mut self, id: SockId, skb: SkbId, block: SackBlock) {
-        let mss = u32::from(self.socks[id].mss_cache).max(1);
+    /// A burst that a block covers in part is cut at a segment's edge.
+    /// `[tcp_match_skb_to_sack]`
+    fn split_at_sack(&mut self, id: SockId, skb: SkbId, block: SackBlock) {
         let piece = self.skbs[skb];
-        let apart = !piece.end_seq.after(block.left) || !piece.seq.before(block.right);
-        let begins_inside = piece.seq.before(block.left);
-        let ends_inside = piece.end_seq.after(block.right);
-        if piece.segments(mss) < 2 || apart || !(begins_inside || ends_inside) {
+        let apart = !block.right.after(piece.seq) || !piece.end_seq.after(block.left);
+        let covered = !piece.seq.before(block.left) && !piece.end_seq.after(block.right);
+        if apart || covered || piece.segments() < 2 {
             return;
         }
-        let len = if begins_inside {
-            (block.left - piece.seq).div_ceil(mss) * mss
+        let unit = u32::from(piece.unit);
+        let from_start = !block.left.after(piece.seq);
+        let cut = if from_start {
+            (block.right - piece.seq) / unit * unit
         } else {
-            ((block.right - piece.seq) / mss * mss).max(mss)
+            (block.left - piece.seq).div_ceil(unit).max(1) * unit
         };
-        if len < piece.len() {
-            self.split_sent(id, skb, len);
+        if cut > 0 && cut < piece.len() {
+            self.split_sent(id, skb, cut);
         }
     }
 
@@ -179,7 +178,7 @@ impl Kernel {
         if sk.retrans_out == 0 && sk.ca < Ca::Recovery {
             sk.retrans_stamp = 0;
         }
-        self.find_lost(id, cx);
+        self.find_lost(id, news.advanced, cx);
         let sk = &mut self.socks[id];
         if sk.ca >= Ca::Recovery {
             return;
@@ -192,7 +191,7 @@ impl Kernel {
     }
 
     /// `[tcp_identify_packet_loss]`
-    fn find_lost(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+    fn find_lost(&mut self, id: SockId, advanced: bool, cx: &mut Cx<'_, impl Sink>) {
         let sk = &self.socks[id];
         if sk.packets_out == 0 {
             return;
@@ -206,15 +205,17 @@ impl Kernel {
             }
             return;
         }
-        let enough = sk.sacked_out >= threshold || sk.ca == Ca::Recovery;
+        // [tcp_newreno_mark_lost]
+        let enough = (sk.ca < Ca::Recovery && sk.sacked_out >= threshold)
+            || (sk.ca == Ca::Recovery && advanced);
         if let Some(head) = sk.rtx.head().filter(|_| enough) {
-            let mss = u32::from(sk.mss_cache);
-            let piece = self.skbs[head];
-            if !piece.marks.sacked && !piece.marks.lost {
-                if piece.segments(mss) > 1 && piece.len() > mss {
-                    self.split_sent(id, head, mss); // [tcp_mark_head_lost] marks one segment
+            let marks = self.skbs[head].marks;
+            if !marks.sacked && !marks.lost {
+                let unit = u32::from(self.skbs[head].unit);
+                if self.skbs[head].segments() > 1 {
+                    self.split_sent(id, head, unit);
                 }
-                self.mark_lost(id, head, mss);
+                self.mark_lost(id, head);
             }
         }
     }
@@ -228,7 +229,6 @@ impl Kernel {
         }
         self.socks[id].rack_advanced = false;
         let sk = &self.socks[id];
-        let mss = u32::from(sk.mss_cache);
         let threshold = self.sysctl.tcp_reordering.max(1) as u32;
         let wait = if sk.ca >= Ca::Recovery || sk.sacked_out >= threshold {
             0
@@ -248,7 +248,7 @@ impl Kernel {
             }
             let deadline = piece.sent_us + u64::from(sk.rack_rtt_us) + u64::from(wait);
             if deadline <= now_us {
-                self.mark_lost(id, skb, mss);
+                self.mark_lost(id, skb);
             } else {
                 longest = longest.max(Some(deadline - now_us));
             }

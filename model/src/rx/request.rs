@@ -52,7 +52,7 @@ impl Kernel {
                 if let Some(mib) = reason {
                     self.counters.inc(mib);
                 }
-                self.request_ack_limited(req, seg, cx);
+                let _sent = self.request_ack_limited(req, seg, cx);
             }
             Verdict::Ignore(reason) => {
                 if let Some(mib) = reason {
@@ -60,7 +60,11 @@ impl Kernel {
                 }
                 self.drop_segment(seg, DropReason::TcpFlags, cx);
             }
-            Verdict::Challenge => self.request_ack_limited(req, seg, cx),
+            Verdict::Challenge => {
+                if self.request_ack_limited(req, seg, cx) {
+                    self.counters.inc(Mib::TCPChallengeACK);
+                }
+            }
             Verdict::End { rst } => {
                 self.counters.inc(Mib::AttemptFails);
                 self.counters.inc(Mib::EmbryonicRsts);
@@ -85,8 +89,9 @@ impl Kernel {
             });
         let foreign_echo = self.behaviour.checks_tsecr_of_requests
             && ts.is_some_and(|t| {
-                t.ecr != 0 && (t.ecr.wrapping_sub(request.synack_first) as i32) < 0
-                    || t.ecr != 0 && (request.synack_last.wrapping_sub(t.ecr) as i32) < 0
+                let before_first = (t.ecr.wrapping_sub(request.synack_first) as i32) < 0;
+                let after_last = (request.synack_last.wrapping_sub(t.ecr) as i32) < 0;
+                t.ecr != 0 && (before_first || after_last)
             });
         let flags = seg.flags.0 & (Flags::SYN | Flags::ACK | Flags::RST).0;
         if seg.seq == request.irs && flags == Flags::SYN.0 && !paws {
@@ -149,11 +154,16 @@ impl Kernel {
     }
 
     /// `[tcp_v4_reqsk_send_ack]`, limited
-    fn request_ack_limited(&mut self, req: ReqId, seg: &Segment, cx: &mut Cx<'_, impl Sink>) {
+    fn request_ack_limited(
+        &mut self,
+        req: ReqId,
+        seg: &Segment,
+        cx: &mut Cx<'_, impl Sink>,
+    ) -> bool {
         let now = self.clock.jiffies(cx.now);
         let mut last = self.requests[req].last_oow;
         if self.oow_limited_segment(seg, &mut last, now, Mib::TCPACKSkippedSynRecv) {
-            return;
+            return false;
         }
         self.requests[req].last_oow = last;
         let request = self.requests[req];
@@ -173,6 +183,7 @@ impl Kernel {
         };
         self.counters.inc(Mib::OutSegs);
         self.emit(&ack, Cause::AckRequest, cx);
+        true
     }
 
     pub(crate) fn end_request(&mut self, req: ReqId, why: RequestEnd, cx: &mut Cx<'_, impl Sink>) {
@@ -273,7 +284,7 @@ impl Kernel {
         sk.ts_recent = request.ts_recent;
         sk.ts_recent_stamp = if request.timestamps { seconds } else { 0 };
         sk.mss_clamp = request.mss;
-        sk.advmss = if sk.tstamp_ok { advmss - 12 } else { advmss };
+        sk.advmss = advmss;
         sk.rcv_tstamp = Jiffies(0);
         sk.ack.lrcvtime = jiffies;
         sk.lsndtime = jiffies;

@@ -70,6 +70,9 @@ impl Kernel {
         let input = AckInput { fast: false, challenge: true, update_ts_recent: false };
         self.tcp_ack(id, seg, input, cx);
         self.take_syn_sequence(id, seg);
+        if self.socks[id].tstamp_ok {
+            self.socks[id].advmss -= 12;
+        }
         let jiffies = self.clock.jiffies(cx.now);
         let sk = &mut self.socks[id];
         sk.copied_seq = sk.rcv_nxt;
@@ -146,9 +149,6 @@ impl Kernel {
         sk.snd_wnd = u32::from(seg.win);
         sk.max_window = sk.max_window.max(sk.snd_wnd);
         sk.snd_wl1 = seg.seq;
-        if sk.tstamp_ok {
-            sk.advmss -= 12;
-        }
         self.sync_mss(id);
     }
 

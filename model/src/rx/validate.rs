@@ -128,9 +128,10 @@ fn sequence(sk: &Sock, seg: &Segment, kernel: &Behaviour) -> Result<(), DropReas
     if seg.seq.after(edge) {
         return Err(DropReason::TcpInvalidSequence);
     }
+    let only_fin_beyond = seg.flags.fin() && end - 1 == edge;
     if kernel.refuses_segment_beyond_window
         && end.after(edge)
-        && !(seg.flags.fin() && !(end - 1).after(edge))
+        && !only_fin_beyond
         && !sk.receive_queue_empty()
     {
         return Err(DropReason::TcpInvalidEndSequence);

@@ -32,7 +32,7 @@ impl BindTable {
     pub(crate) fn get(&self, port: u16) -> Port {
         self.pages[usize::from(port >> 8)]
             .as_ref()
-            .map_or(Port::default(), |page| page[usize::from(port & 255)])
+            .map_or_else(Port::default, |page| page[usize::from(port & 255)])
     }
     fn slot(&mut self, port: u16) -> &mut Port {
         let page = self.pages[usize::from(port >> 8)]

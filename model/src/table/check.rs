@@ -14,7 +14,7 @@ impl Kernel {
         self.check_queues();
         let orphans = self.socks.iter().filter(|(_, sk)| sk.dead).count();
         assert_eq!(orphans as u32, self.orphans, "orphans are counted");
-        assert_eq!(self.deathrow.len() as usize, self.buckets.len(), "each bucket has a timer");
+        assert_eq!(self.deathrow.len(), self.buckets.len(), "each bucket has a timer");
         let inuse = self.socks.iter().filter(|(_, sk)| sk.hashed).count();
         assert_eq!(inuse as u32, self.inuse, "hashed sockets are counted");
         let mut states = [0u32; 13];
@@ -87,14 +87,13 @@ impl Kernel {
 
     fn check_queues(&self) {
         for (_, sk) in self.socks.iter() {
-            let mss = u32::from(sk.mss_cache);
             let mut seq = sk.snd_una;
             let (mut out, mut sacked, mut lost, mut retrans) = (0, 0, 0, 0);
             for id in sk.rtx.iter(&self.skbs) {
                 let piece = &self.skbs[id];
                 assert!(!piece.seq.after(seq) || seq == sk.snd_una, "{}: no hole", sk.flow);
                 seq = piece.end_seq;
-                let n = piece.segments(mss);
+                let n = piece.segments();
                 out += n;
                 sacked += n * u32::from(piece.marks.sacked);
                 lost += n * u32::from(piece.marks.lost);

@@ -49,8 +49,8 @@ impl Kernel {
         let slot = key as u16;
         let start = self.secrets.of_flow(FourTuple::default(), 2 + u64::from(slot)) as u32;
         let perturb = *self.perturb.entry(slot).or_insert(start);
-        let mut offset = (u64::from(perturb).wrapping_add(key >> 32) % u64::from(span)) as u32 & !1;
-        for _parity in 0..2 {
+        let offset = (u64::from(perturb).wrapping_add(key >> 32) % u64::from(span)) as u32 & !1;
+        for offset in [offset, offset + 1] {
             let mut i = 0;
             while i < span {
                 let port = low + ((offset + i) % span) as u16;
@@ -62,7 +62,6 @@ impl Kernel {
                 }
                 i += 2;
             }
-            offset += 1;
         }
         Err(Errno::EADDRNOTAVAIL)
     }

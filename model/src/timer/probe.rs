@@ -75,7 +75,7 @@ impl Kernel {
         }
         let edge = sk.wnd_end();
         if let Some(head) = sk.unsent.head().filter(|&h| self.skbs[h].seq.before(edge)) {
-            let mss = u32::from(sk.mss_cache);
+            let mss = self.current_mss(id);
             let piece = self.skbs[head];
             let sk = &mut self.socks[id];
             sk.pushed_seq = sk.pushed_seq.later(piece.end_seq);
@@ -84,6 +84,7 @@ impl Kernel {
                 sk.unsent.split(&mut self.skbs, head, room.min(mss));
             }
             self.skbs[head].flags |= Flags::PSH;
+            self.skbs[head].unit = mss as u16;
             let cause = if self.skbs[head].flags.fin() { Cause::Fin } else { Cause::Data };
             self.transmit_queued(id, head, cause, cx);
             self.new_data_sent(id, cx);

@@ -45,9 +45,8 @@ impl Kernel {
         };
         let options = self.segment_options(id, skb.flags, cx.now);
         let jiffies = self.clock.jiffies(cx.now);
-        let sk = &mut self.socks[id];
-        let mss = u32::from(sk.mss_cache).max(1);
-        let count = if skb.flags.syn() { 1 } else { skb.segments(mss) };
+        let mss = u32::from(skb.unit).max(1);
+        let count = if skb.flags.syn() { 1 } else { skb.segments() };
         if skb.flags.ack() {
             self.behaviour_event_ack_sent(id, count);
         }
@@ -118,7 +117,7 @@ impl Kernel {
         ack.pushed = false;
         ack.pushed2 = false;
         ack.now = false;
-        ack.zero_window = false;
+        ack.why = None;
     }
 
     /// Timestamps and SACK blocks of an ordinary segment, or the options of a SYN.
@@ -128,15 +127,13 @@ impl Kernel {
         let sk = &mut self.socks[id];
         let mut options = Options::default();
         if flags.syn() {
-            let active = !flags.ack();
+            // A simultaneous open's SYN-ACK offers again what the SYN did.
             options.mss = Some(sk.advmss);
-            let stamps = if active { self.sysctl.tcp_timestamps != 0 } else { sk.tstamp_ok };
-            if stamps {
+            if self.sysctl.tcp_timestamps != 0 {
                 options.ts = Some(Timestamp { val, ecr: sk.ts_recent });
             }
-            options.sack_permitted = if active { self.sysctl.tcp_sack != 0 } else { sk.sack_ok };
-            let scale = if active { self.sysctl.tcp_window_scaling != 0 } else { sk.wscale_ok };
-            options.wscale = scale.then_some(sk.rcv_wscale);
+            options.sack_permitted = self.sysctl.tcp_sack != 0;
+            options.wscale = (self.sysctl.tcp_window_scaling != 0).then_some(sk.rcv_wscale);
             return options;
         }
         if sk.tstamp_ok {

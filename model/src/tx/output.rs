@@ -4,8 +4,10 @@
 use crate::cause::Cause;
 use crate::counters::Mib;
 use crate::kernel::Kernel;
+use crate::segment::Flags;
 use crate::seq::Seq;
 use crate::sink::{Cx, Sink};
+use crate::skb::Skb;
 use crate::sock::{Ca, Pending, Sock};
 use crate::table::slab::{SkbId, SockId};
 
@@ -66,6 +68,7 @@ impl Kernel {
                 self.socks[id].unsent.split(&mut self.skbs, skb, limit);
             }
             let cause = if self.skbs[skb].flags.fin() { Cause::Fin } else { Cause::Data };
+            self.skbs[skb].unit = self.current_mss(id) as u16;
             self.transmit_queued(id, skb, cause, cx);
             self.new_data_sent(id, cx);
             sent = true;
@@ -73,8 +76,25 @@ impl Kernel {
                 break;
             }
         }
-        if sent && burst != Burst::Probe {
-            self.schedule_loss_probe(id, false, cx);
+        if sent {
+            if burst != Burst::Probe {
+                self.schedule_loss_probe(id, false, cx);
+            }
+            self.validate_cwnd(id);
+        }
+    }
+
+    /// Is the congestion window in use, or larger than the program needs? `[tcp_cwnd_validate]`
+    fn validate_cwnd(&mut self, id: SockId) {
+        let sk = &mut self.socks[id];
+        let limited = sk.in_flight() >= sk.snd_cwnd;
+        if !sk.snd_una.before(sk.cwnd_usage_seq)
+            || limited
+            || (!sk.cwnd_limited && sk.packets_out > sk.max_packets_out)
+        {
+            sk.cwnd_limited = limited;
+            sk.max_packets_out = sk.packets_out;
+            sk.cwnd_usage_seq = sk.snd_nxt;
         }
     }
 
@@ -82,11 +102,9 @@ impl Kernel {
     fn send_limit(&self, id: SockId, skb: SkbId, quota: u32, nagle: Nagle) -> Option<u32> {
         let sk = &self.socks[id];
         let skb = &self.skbs[skb];
-        let mss = u32::from(sk.mss_cache);
+        let mss = self.current_mss(id);
         let edge = sk.wnd_end();
-        // [tcp_snd_wnd_test]
-        let end = if skb.len() > mss { skb.seq + mss } else { skb.end_seq };
-        if end.after(edge) {
+        if !fits_window(skb, mss, edge) {
             return None;
         }
         let is_last = sk.unsent.tail() == sk.unsent.head();
@@ -96,7 +114,7 @@ impl Kernel {
             return (!held).then_some(mss);
         }
         // [tcp_mss_split_point]
-        let (window, most) = (edge - skb.seq, mss * quota.min(44));
+        let (window, most) = (edge - skb.seq, mss * quota.min(self.burst_segments(id, mss)));
         if most <= window && !is_last {
             return Some(most);
         }
@@ -108,6 +126,13 @@ impl Kernel {
         if partial != 0 && nagle_holds(sk, nagle) { Some(needed - partial) } else { Some(needed) }
     }
 
+    /// Is there something unsent that the peer's window has room for? `[tcp_snd_wnd_test]`
+    pub(crate) fn window_lets_head_go(&self, id: SockId) -> bool {
+        let edge = self.socks[id].wnd_end();
+        let mss = self.current_mss(id);
+        self.socks[id].unsent.head().is_some_and(|head| fits_window(&self.skbs[head], mss, edge))
+    }
+
     /// The head of the unsent pieces has gone: it now waits for its ACK.
     /// `[tcp_event_new_data_sent]`
     pub(crate) fn new_data_sent(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
@@ -115,11 +140,11 @@ impl Kernel {
         let Some(skb) = sk.unsent.pop(&self.skbs) else { return };
         sk.rtx.push(&mut self.skbs, skb);
         let piece = self.skbs[skb];
-        let segments = piece.segments(u32::from(sk.mss_cache));
+        let segments = piece.segments();
         let prior = sk.packets_out;
         sk.snd_nxt = piece.end_seq;
         sk.packets_out += segments;
-        if piece.len() < segments * u32::from(sk.mss_cache) {
+        if piece.len() < segments * u32::from(piece.unit) {
             sk.snd_sml = piece.end_seq; // [tcp_minshall_update]
         }
         if !piece.flags.syn() {
@@ -173,8 +198,6 @@ impl Kernel {
     /// Queues `len` bytes of the program's, in pieces as large as one burst may be.
     /// `[tcp_sendmsg_locked]`
     pub(crate) fn queue_payload(&mut self, id: SockId, len: u32, more: bool) {
-        use crate::segment::Flags;
-        use crate::skb::Skb;
         let goal = self.size_goal(id);
         let mut left = len;
         while left > 0 {
@@ -205,7 +228,7 @@ impl Kernel {
         let sk = &mut self.socks[id];
         sk.pushed_seq = sk.write_seq;
         if let Some(tail) = sk.unsent.tail() {
-            self.skbs[tail].flags |= crate::segment::Flags::PSH;
+            self.skbs[tail].flags |= Flags::PSH;
         }
     }
 
@@ -213,9 +236,38 @@ impl Kernel {
     /// `[tcp_xmit_size_goal]`
     fn size_goal(&self, id: SockId) -> u32 {
         let sk = &self.socks[id];
-        let mss = u32::from(sk.mss_cache).max(1);
+        let mss = self.current_mss(id).max(1);
         let half = if sk.max_window > 536 { sk.max_window / 2 } else { sk.max_window };
         (half.min(65_000) / mss).max(1) * mss
+    }
+
+    /// What fits a segment now: the MSS less the SACK blocks that go with it.
+    /// `[tcp_current_mss]`
+    pub(crate) fn current_mss(&self, id: SockId) -> u32 {
+        let sk = &self.socks[id];
+        let blocks = sk.ofo.as_ref().map_or(0, |o| o.sacks.len()) + usize::from(sk.dsack.is_some());
+        let blocks = blocks.min(if sk.tstamp_ok { 3 } else { 4 }) as u32;
+        let sack_bytes = if blocks > 0 { 4 + 8 * blocks } else { 0 };
+        u32::from(sk.mss_cache) - sack_bytes
+    }
+
+    /// How many segments go out as one burst: a millisecond's worth at twice the connection's
+    /// rate, more on a short path, two at least. `[tcp_tso_autosize]`,
+    /// `[tcp_update_pacing_rate]`
+    fn burst_segments(&self, id: SockId, mss: u32) -> u32 {
+        let sk = &self.socks[id];
+        if sk.srtt_us == 0 {
+            return 44;
+        }
+        let window = u64::from(sk.snd_cwnd.max(sk.packets_out));
+        let percent = if sk.snd_cwnd < sk.snd_ssthresh / 2 { 200 } else { 120 };
+        let per_srtt = u64::from(sk.mss_cache) * 80_000 * percent * window;
+        let mut bytes = (per_srtt / u64::from(sk.srtt_us)) >> 10;
+        let shift = sk.min_rtt_us >> 9;
+        if shift < 32 {
+            bytes += 65536 >> shift;
+        }
+        (bytes / u64::from(mss.max(1))).clamp(2, 44) as u32
     }
 
     /// The MSS to send with, from the peer's MSS, the path and the peer's window.
@@ -231,6 +283,12 @@ impl Kernel {
         }
         sk.mss_cache = mss as u16;
     }
+}
+
+/// Does the piece, or its first segment, end within the peer's window? `[tcp_snd_wnd_test]`
+fn fits_window(skb: &Skb, mss: u32, edge: Seq) -> bool {
+    let end = if skb.len() > mss { skb.seq + mss } else { skb.end_seq };
+    !end.after(edge)
 }
 
 /// Does a small segment wait? `[tcp_nagle_check]` with Minshall's rule.

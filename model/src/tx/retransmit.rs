@@ -20,9 +20,8 @@ impl Kernel {
         cx: &mut Cx<'_, impl Sink>,
     ) -> bool {
         let sent = self.retransmit_unmarked(id, skb, cause, cx);
-        let mss = u32::from(self.socks[id].mss_cache);
         if sent {
-            let segments = self.skbs[skb].segments(mss);
+            let segments = self.skbs[skb].segments();
             let marks = &mut self.skbs[skb].marks;
             if !marks.retrans {
                 marks.retrans = true;
@@ -48,7 +47,7 @@ impl Kernel {
     ) -> bool {
         self.trim_head(id, skb);
         let sk = &self.socks[id];
-        let mss = u32::from(sk.mss_cache);
+        let mss = self.current_mss(id);
         let piece = self.skbs[skb];
         let room = (sk.wnd_end() - piece.seq) as i32;
         if room <= 0 && piece.seq != sk.snd_una {
@@ -67,14 +66,7 @@ impl Kernel {
             self.counters.inc(Mib::TCPSynRetrans);
         }
         self.socks[id].total_retrans += 1;
-        let cause = match cause {
-            Cause::DataRetransmit if piece.flags.syn() && piece.flags.ack() => {
-                Cause::SynAckRetransmit
-            }
-            Cause::DataRetransmit if piece.flags.syn() => Cause::SynRetransmit,
-            Cause::DataRetransmit if piece.flags.fin() => Cause::FinRetransmit,
-            other => other,
-        };
+        let cause = if cause == Cause::DataRetransmit { timeout_cause(&piece) } else { cause };
         self.transmit_queued(id, skb, cause, cx);
         self.skbs[skb].marks.ever_retrans = true;
         true
@@ -83,12 +75,11 @@ impl Kernel {
     /// What has been acknowledged of a piece is not sent again. `[tcp_trim_head]`
     pub(crate) fn trim_head(&mut self, id: SockId, skb: SkbId) {
         let sk = &mut self.socks[id];
-        let mss = u32::from(sk.mss_cache);
         let piece = &mut self.skbs[skb];
         if piece.seq.before(sk.snd_una) && piece.end_seq.after(sk.snd_una) {
-            let before = piece.segments(mss);
+            let before = piece.segments();
             piece.seq = sk.snd_una;
-            let gone = before - piece.segments(mss);
+            let gone = before - piece.segments();
             sk.packets_out -= gone;
             if piece.marks.lost {
                 sk.lost_out = sk.lost_out.saturating_sub(gone);
@@ -101,22 +92,30 @@ impl Kernel {
 
     /// Cuts a piece that is out; both halves keep its marks.
     pub(crate) fn split_sent(&mut self, id: SockId, skb: SkbId, len: u32) {
-        self.socks[id].rtx.split(&mut self.skbs, skb, len);
+        let piece = self.skbs[skb];
+        let sk = &mut self.socks[id];
+        sk.rtx.split(&mut self.skbs, skb, len);
+        let rest = skb::next(&self.skbs, skb).map_or(0, |rest| self.skbs[rest].segments());
+        // [tcp_adjust_pcount]
+        let more = self.skbs[skb].segments() + rest - piece.segments();
+        sk.packets_out += more;
+        sk.lost_out += if piece.marks.lost { more } else { 0 };
+        sk.retrans_out += if piece.marks.retrans { more } else { 0 };
+        sk.sacked_out += if piece.marks.sacked { more } else { 0 };
     }
 
     /// Small neighbours that are out too go into one segment: data and the bare FIN behind it
     /// become one. `[tcp_retrans_try_collapse]`
     fn collapse(&mut self, id: SockId, skb: SkbId, space: u32) {
-        let mss = u32::from(self.socks[id].mss_cache);
         let mut left = space as i64 - i64::from(self.skbs[skb].len());
-        if self.skbs[skb].flags.syn() || self.skbs[skb].segments(mss) > 1 {
+        if self.skbs[skb].flags.syn() || self.skbs[skb].segments() > 1 {
             return;
         }
         while let Some(behind) = skb::next(&self.skbs, skb) {
             let piece = self.skbs[behind];
             left -= i64::from(piece.len());
             let edge = self.socks[id].wnd_end();
-            if piece.segments(mss) > 1
+            if piece.segments() > 1
                 || piece.marks.sacked
                 || self.skbs[skb].marks.sacked
                 || left < 0
@@ -158,20 +157,20 @@ impl Kernel {
 
     fn probe_tail(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) -> bool {
         self.socks[id].tlp_retrans = false;
-        if !self.socks[id].unsent.is_empty() {
+        if self.window_lets_head_go(id) {
             let before = self.socks[id].packets_out;
             self.write_xmit(id, Nagle::Off, Burst::Probe, cx);
             return self.socks[id].packets_out > before;
         }
         let Some(tail) = self.socks[id].rtx.tail() else { return false };
-        let mss = u32::from(self.socks[id].mss_cache);
         let piece = self.skbs[tail];
         if piece.len() == 0 && !self.behaviour.probes_tail_of_bare_fin {
             return false;
         }
-        let segments = piece.segments(mss);
-        let tail = if segments > 1 && piece.len() > (segments - 1) * mss {
-            self.split_sent(id, tail, (segments - 1) * mss);
+        let segments = piece.segments();
+        let unit = u32::from(piece.unit);
+        let tail = if segments > 1 && piece.len() > (segments - 1) * unit {
+            self.split_sent(id, tail, (segments - 1) * unit);
             self.socks[id].rtx.tail().unwrap_or(tail)
         } else {
             tail
@@ -186,7 +185,6 @@ impl Kernel {
     /// Everything out is taken for lost. `[tcp_enter_loss]`, `[tcp_timeout_mark_lost]`
     pub(crate) fn enter_loss(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
         let now_us = self.clock.micros(cx.now);
-        let mss = u32::from(self.socks[id].mss_cache);
         let mut at = self.socks[id].rtx.head();
         let head = at;
         let rack = self.uses_rack() && self.socks[id].sack_ok;
@@ -199,7 +197,7 @@ impl Kernel {
             let age = now_us.saturating_sub(piece.sent_us);
             let recent = rack && at != head && age < u64::from(sk.rack_rtt_us);
             if !recent && !piece.marks.sacked {
-                self.mark_lost(id, skb, mss);
+                self.mark_lost(id, skb);
             }
             at = skb::next(&self.skbs, skb);
         }
@@ -215,9 +213,9 @@ impl Kernel {
     }
 
     /// One piece is lost; a retransmission of it too. `[tcp_mark_skb_lost]`
-    pub(crate) fn mark_lost(&mut self, id: SockId, skb: SkbId, mss: u32) {
+    pub(crate) fn mark_lost(&mut self, id: SockId, skb: SkbId) {
         let piece = &mut self.skbs[skb];
-        let segments = piece.segments(mss);
+        let segments = piece.segments();
         let sk = &mut self.socks[id];
         if !piece.marks.lost {
             piece.marks.lost = true;
@@ -266,5 +264,15 @@ impl Kernel {
     /// Does RACK decide what is lost?
     pub(crate) fn uses_rack(&self) -> bool {
         self.sysctl.tcp_recovery & 1 != 0
+    }
+}
+
+/// What an RTO sends again.
+fn timeout_cause(piece: &skb::Skb) -> Cause {
+    match (piece.flags.syn(), piece.flags.ack(), piece.flags.fin()) {
+        (true, true, _) => Cause::SynAckRetransmit,
+        (true, false, _) => Cause::SynRetransmit,
+        (false, _, true) => Cause::FinRetransmit,
+        (false, _, false) => Cause::DataRetransmit,
     }
 }

@@ -1,4 +1,5 @@
 //! Stories of two hosts and of one, on the model alone.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 extern crate alloc;
 

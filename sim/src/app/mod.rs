@@ -1,0 +1,299 @@
+//! Applications: what opens, serves and closes connections on a host.
+//!
+//! An application runs when something is due by its own clock ([`App::due`]) or when the kernel
+//! wakes it for a descriptor. It acts through [`AppCx`], which keeps one small [`Conn`] per
+//! descriptor in a table, so that a connection costs no allocation.
+
+mod client;
+mod later;
+mod redis;
+mod server;
+
+pub use client::{Client, ClientPlan, CloseHow, Pace};
+pub use later::Delay;
+pub use redis::{Redis, RedisPlan};
+pub use server::{Server, ServerPlan};
+
+use finwait_model::errno::Errno;
+use finwait_model::flow::Endpoint;
+use finwait_model::kernel::{Closed, Fd, How, Kernel, Ready, SockOpt};
+use finwait_model::sink::Cx;
+use finwait_model::time::Instant;
+
+use crate::host::Tap;
+use crate::watch::Watch;
+
+/// An application of a host: its place in the host's list.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct AppId(pub u16);
+
+/// The kinds of application.
+#[derive(Debug)]
+pub enum App {
+    /// Opens short connections.
+    Client(Client),
+    /// Answers them, each connection on its own.
+    Server(Server),
+    /// Answers them one after the other, in a single-threaded event loop.
+    Redis(Redis),
+}
+
+impl App {
+    /// When it wants its turn next.
+    #[inline]
+    pub fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Client(app) => app.due(),
+            Self::Server(app) => app.due(),
+            Self::Redis(app) => app.due(),
+        }
+    }
+    pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
+        match self {
+            Self::Client(app) => app.run(cx),
+            Self::Server(app) => app.run(cx),
+            Self::Redis(app) => app.run(cx),
+        }
+    }
+    pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
+        match self {
+            Self::Client(app) => app.wake(fd, ready, cx),
+            Self::Server(app) => app.wake(fd, ready, cx),
+            Self::Redis(app) => app.wake(fd, ready, cx),
+        }
+    }
+    /// Connections that it has opened and closed; 0 for servers.
+    pub const fn lifecycles(&self) -> u64 {
+        match self {
+            Self::Client(app) => app.tally().finished,
+            Self::Server(_) | Self::Redis(_) => 0,
+        }
+    }
+    /// What a client counted; `None` for servers.
+    pub const fn tally(&self) -> Option<&Tally> {
+        match self {
+            Self::Client(app) => Some(app.tally()),
+            Self::Server(_) | Self::Redis(_) => None,
+        }
+    }
+}
+
+/// What a client counted of its own connections.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Tally {
+    /// connect() was called.
+    pub started: u64,
+    /// Done: closed after everything that was planned, or given up.
+    pub finished: u64,
+    /// connect() found no free port (EADDRNOTAVAIL).
+    pub no_port: u64,
+    /// The connection was refused or timed out before it stood.
+    pub not_connected: u64,
+    /// It was reset or timed out while it stood.
+    pub broken: u64,
+}
+
+impl Tally {
+    /// Adds another client's numbers.
+    pub const fn add(&mut self, other: &Self) {
+        self.started += other.started;
+        self.finished += other.finished;
+        self.no_port += other.no_port;
+        self.not_connected += other.not_connected;
+        self.broken += other.broken;
+    }
+}
+
+/// What an application is doing with a descriptor.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Phase {
+    /// Nothing yet.
+    #[default]
+    Fresh,
+    /// It listens.
+    Listening,
+    /// The SYN is out.
+    Connecting,
+    /// It waits for bytes.
+    Reading,
+    /// It has all bytes and thinks about the answer.
+    Thinking,
+    /// The answer is out, or is going out.
+    Answered,
+    /// The client has what it wanted and closes soon.
+    Holding,
+    /// Shut for writing; waits for the peer's end of file.
+    HalfClosed,
+    /// The peer has closed; closes soon.
+    Leaving,
+    /// It has said a last word after the peer's close; closes soon.
+    Parting,
+    /// close() lingers.
+    Lingering,
+}
+
+/// What the engine keeps of a descriptor.
+#[derive(Clone, Copy, Debug)]
+pub struct Conn {
+    generation: u32,
+    app: AppId,
+    /// What its application does with it.
+    pub phase: Phase,
+    /// Bytes read so far of the message that is awaited.
+    pub got: u32,
+    /// Bytes still to be sent of the current message.
+    pub left: u32,
+    /// Has the peer's end of file been read?
+    pub eof: bool,
+    /// Does it stand in an event loop's queue?
+    pub queued: bool,
+}
+
+/// Who owns which descriptor; indexed by the descriptor, so nothing is allocated per connection.
+#[derive(Clone, Default, Debug)]
+pub struct Conns {
+    table: Vec<Conn>,
+}
+
+impl Conns {
+    /// The entry of a descriptor, unless it is stale.
+    #[inline]
+    pub fn get(&self, fd: Fd) -> Option<&Conn> {
+        self.table.get(fd.index as usize).filter(|c| c.generation == fd.generation)
+    }
+    #[inline]
+    fn get_mut(&mut self, fd: Fd) -> Option<&mut Conn> {
+        self.table.get_mut(fd.index as usize).filter(|c| c.generation == fd.generation)
+    }
+    /// The application that a descriptor belongs to.
+    #[inline]
+    pub fn owner(&self, fd: Fd) -> Option<AppId> {
+        self.get(fd).map(|c| c.app)
+    }
+    fn adopt(&mut self, fd: Fd, app: AppId, phase: Phase) {
+        let conn = Conn {
+            generation: fd.generation,
+            app,
+            phase,
+            got: 0,
+            left: 0,
+            eof: false,
+            queued: false,
+        };
+        let index = fd.index as usize;
+        if index >= self.table.len() {
+            self.table.resize(index + 1, Conn { generation: u32::MAX, ..conn });
+        }
+        self.table[index] = conn;
+    }
+}
+
+/// What an application acts through: the host's system calls at one instant.
+#[derive(Debug)]
+pub struct AppCx<'a, W> {
+    /// The time.
+    pub now: Instant,
+    app: AppId,
+    kernel: &'a mut Kernel,
+    conns: &'a mut Conns,
+    tap: Tap<'a, W>,
+}
+
+/// What came of reading everything that was there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Got {
+    /// So many bytes (perhaps 0), and more may come.
+    Bytes(u32),
+    /// So many bytes and then the end of file.
+    Eof(u32),
+    /// The connection broke.
+    Broken(Errno),
+}
+
+impl<'a, W: Watch> AppCx<'a, W> {
+    pub(crate) const fn new(
+        now: Instant,
+        app: AppId,
+        kernel: &'a mut Kernel,
+        conns: &'a mut Conns,
+        tap: Tap<'a, W>,
+    ) -> Self {
+        Self { now, app, kernel, conns, tap }
+    }
+    /// The application's entry for a descriptor of its own; `None` if it is stale.
+    pub(crate) fn conn(&mut self, fd: Fd) -> Option<&mut Conn> {
+        self.conns.get_mut(fd)
+    }
+    pub(crate) fn set_phase(&mut self, fd: Fd, phase: Phase) {
+        if let Some(conn) = self.conns.get_mut(fd) {
+            conn.phase = phase;
+        }
+    }
+    pub(crate) fn socket(&mut self, phase: Phase) -> Fd {
+        let fd = self.kernel.socket();
+        self.conns.adopt(fd, self.app, phase);
+        fd
+    }
+    /// A listener on every address of the host.
+    pub(crate) fn listen(&mut self, local: Endpoint, backlog: i32) -> Result<Fd, Errno> {
+        let fd = self.socket(Phase::Listening);
+        self.setsockopt(fd, SockOpt::ReuseAddr(true))?;
+        self.kernel.bind(fd, local)?;
+        self.kernel.listen(fd, backlog)?;
+        Ok(fd)
+    }
+    pub(crate) fn accept(&mut self, listener: Fd) -> Result<Fd, Errno> {
+        let mut cx = Cx { now: self.now, sink: &mut self.tap };
+        let fd = self.kernel.accept(listener, &mut cx)?;
+        self.conns.adopt(fd, self.app, Phase::Reading);
+        Ok(fd)
+    }
+    pub(crate) fn connect(&mut self, fd: Fd, to: Endpoint) -> Result<(), Errno> {
+        self.kernel.connect(fd, to, &mut Cx { now: self.now, sink: &mut self.tap })
+    }
+    pub(crate) fn setsockopt(&mut self, fd: Fd, opt: SockOpt) -> Result<(), Errno> {
+        self.kernel.setsockopt(fd, opt, &mut Cx { now: self.now, sink: &mut self.tap })
+    }
+    pub(crate) fn shutdown(&mut self, fd: Fd, how: How) -> Result<(), Errno> {
+        self.kernel.shutdown(fd, how, &mut Cx { now: self.now, sink: &mut self.tap })
+    }
+    pub(crate) fn close(&mut self, fd: Fd) -> Result<Closed, Errno> {
+        self.kernel.close(fd, &mut Cx { now: self.now, sink: &mut self.tap })
+    }
+    pub(crate) fn poll(&self, fd: Fd) -> Ready {
+        self.kernel.poll(fd).unwrap_or_default()
+    }
+    /// Begins to send a message; what does not fit goes with [`AppCx::send_rest`].
+    pub(crate) fn send(&mut self, fd: Fd, bytes: u32) -> Result<(), Errno> {
+        if let Some(conn) = self.conns.get_mut(fd) {
+            conn.left = bytes;
+        }
+        self.send_rest(fd)
+    }
+    /// Sends what is left of the current message, as far as it fits.
+    pub(crate) fn send_rest(&mut self, fd: Fd) -> Result<(), Errno> {
+        let Some(conn) = self.conns.get_mut(fd) else { return Err(Errno::EBADF) };
+        while conn.left > 0 {
+            let mut cx = Cx { now: self.now, sink: &mut self.tap };
+            match self.kernel.send(fd, conn.left, false, &mut cx) {
+                Ok(taken) => conn.left -= taken.min(conn.left),
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+    /// Reads until nothing is there.
+    pub(crate) fn read_all(&mut self, fd: Fd) -> Got {
+        let mut bytes = 0;
+        loop {
+            let mut cx = Cx { now: self.now, sink: &mut self.tap };
+            match self.kernel.recv(fd, 16 * 1024, &mut cx) {
+                Ok(0) => return Got::Eof(bytes),
+                Ok(n) => bytes += n,
+                Err(Errno::EAGAIN) => return Got::Bytes(bytes),
+                Err(error) => return Got::Broken(error),
+            }
+        }
+    }
+}

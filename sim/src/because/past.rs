@@ -1,0 +1,205 @@
+//! The last fatal event of each recent flow, in a table of fixed size.
+
+use finwait_model::flow::FourTuple;
+use finwait_model::sink::{BucketEnd, Note, RequestEnd, SockEnd};
+use finwait_model::state::TcpState;
+use finwait_model::time::Instant;
+
+/// What is remembered of a flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Past {
+    /// The flow, seen from its host.
+    pub flow: FourTuple,
+    /// When close() left it without a file, and in which state.
+    pub orphaned: Option<(Instant, TcpState)>,
+    /// The last event that took something away which a later segment may look for.
+    pub fatal: Option<(Instant, Fatal)>,
+}
+
+/// Such an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fatal {
+    /// No bucket could be had.
+    BucketRefused {
+        /// The state that was skipped.
+        substate: TcpState,
+        /// Buckets in existence.
+        count: u32,
+        /// The limit.
+        limit: i32,
+        /// When the oldest bucket goes, if the table knows it.
+        next_expiry: Option<Instant>,
+    },
+    /// A bucket stands in the place of the socket.
+    BucketStands(TcpState),
+    /// A bucket has gone.
+    BucketDied(TcpState, BucketEnd),
+    /// A socket has gone, from this state.
+    Destroyed(TcpState, SockEnd),
+    /// A half-open request has gone.
+    RequestDied(RequestEnd),
+}
+
+/// How many flows share a set. Neighbouring ports fall into neighbouring sets.
+const WAYS: usize = 4;
+/// How many sets: 4,096 × 4 flows are what ends within a few seconds at thousands of closes per
+/// second, and the table stays in the processor's cache.
+const SETS: usize = 1 << 12;
+
+/// The table: a set-associative cache in which each set forgets the flow that came first.
+#[derive(Debug)]
+pub(super) struct Pasts {
+    /// A mark of the flow in each way of each set, 0 if there is none: most questions end here.
+    marks: Vec<[u32; WAYS]>,
+    /// The way that each set gives away next.
+    turns: Vec<u8>,
+    entries: Vec<Past>,
+}
+
+impl Default for Pasts {
+    fn default() -> Self {
+        Self {
+            marks: vec![[0; WAYS]; SETS],
+            turns: vec![0; SETS],
+            entries: vec![Past::new(FourTuple::default()); SETS * WAYS],
+        }
+    }
+}
+
+impl Past {
+    const fn new(flow: FourTuple) -> Self {
+        Self { flow, orphaned: None, fatal: None }
+    }
+}
+
+impl Pasts {
+    fn set(flow: FourTuple) -> usize {
+        flow.hash() as usize % SETS
+    }
+    /// Never 0, and different for nearly all flows of a set.
+    const fn mark(flow: FourTuple) -> u32 {
+        let ports = (flow.sport as u32) << 16 | flow.dport as u32;
+        let addrs = flow.saddr.0.rotate_left(7) ^ flow.daddr.0;
+        (ports.wrapping_mul(0x9e37_79b1) ^ addrs.wrapping_mul(0x85eb_ca6b)) | 1
+    }
+    /// Where the flow is, as set and way.
+    fn place(&self, flow: FourTuple) -> Option<(usize, usize)> {
+        let (set, mark) = (Self::set(flow), Self::mark(flow));
+        let is_it = |way: usize| self.entries[set * WAYS + way].flow == flow;
+        let marks = &self.marks[set];
+        (0..WAYS).find(|&way| marks[way] == mark && is_it(way)).map(|way| (set, way))
+    }
+    /// What is remembered of a flow.
+    pub(super) fn find(&self, flow: FourTuple) -> Option<Past> {
+        self.place(flow).map(|(set, way)| self.entries[set * WAYS + way])
+    }
+    fn known(&mut self, flow: FourTuple) -> Option<&mut Past> {
+        self.place(flow).map(|(set, way)| &mut self.entries[set * WAYS + way])
+    }
+    fn forget(&mut self, flow: FourTuple) {
+        if let Some((set, way)) = self.place(flow) {
+            self.marks[set][way] = 0;
+        }
+    }
+    /// The flow's entry; makes one in place of the one that came first into its set.
+    fn entry(&mut self, flow: FourTuple) -> &mut Past {
+        let (set, way) = self.place(flow).unwrap_or_else(|| {
+            let set = Self::set(flow);
+            let way = usize::from(self.turns[set]);
+            self.turns[set] = ((way + 1) % WAYS) as u8;
+            self.marks[set][way] = Self::mark(flow);
+            self.entries[set * WAYS + way] = Past::new(flow);
+            (set, way)
+        });
+        &mut self.entries[set * WAYS + way]
+    }
+    /// Takes a note in.
+    pub(super) fn note(&mut self, at: Instant, note: &Note) {
+        let (flow, fatal) = match *note {
+            Note::BucketRefused { flow, substate, count, limit, next_expiry } => {
+                (flow, Fatal::BucketRefused { substate, count, limit, next_expiry })
+            }
+            Note::BucketBorn { flow, substate, .. } => (flow, Fatal::BucketStands(substate)),
+            Note::BucketTimeWait { flow } => (flow, Fatal::BucketStands(TcpState::TimeWait)),
+            // On 3.10 thousands expire in one tick: they must not drive out what is younger.
+            Note::BucketDied { flow, substate, how: how @ BucketEnd::Expired } => {
+                if let Some(past) = self.known(flow) {
+                    past.fatal = Some((at, Fatal::BucketDied(substate, how)));
+                }
+                return;
+            }
+            Note::BucketDied { flow, substate, how } => (flow, Fatal::BucketDied(substate, how)),
+            Note::RequestDied { flow, why } => (flow, Fatal::RequestDied(why)),
+            // The refusal and the bucket's birth say more than the end of the socket does.
+            Note::Destroyed { why: SockEnd::BucketRefused | SockEnd::ToBucket, .. } => return,
+            Note::Destroyed { flow, state, why } => (flow, Fatal::Destroyed(state, why)),
+            Note::Orphaned { flow, state } => {
+                self.entry(flow).orphaned = Some((at, state));
+                return;
+            }
+            // A new connection has nothing to do with what the last one on these ports did.
+            Note::RequestBorn { flow } | Note::State { flow, to: TcpState::SynSent, .. } => {
+                return self.forget(flow);
+            }
+            Note::State { .. } | Note::Timer { .. } | Note::Drop { .. } => return,
+        };
+        self.entry(flow).fatal = Some((at, fatal));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use finwait_model::flow::{Addr, Endpoint};
+
+    fn flow(port: u16) -> FourTuple {
+        let web = Endpoint::new(Addr::v4(10, 0, 0, 1), port);
+        FourTuple::new(web, Endpoint::new(Addr::v4(10, 0, 0, 2), 6379))
+    }
+    fn expired(port: u16) -> Note {
+        let (flow, substate) = (flow(port), TcpState::TimeWait);
+        Note::BucketDied { flow, substate, how: BucketEnd::Expired }
+    }
+
+    #[test]
+    fn remembers_the_last_fatal_event_and_forgets_with_a_new_connection() {
+        let mut pasts = Pasts::default();
+        let at = |s| Instant::ZERO + finwait_model::time::Span::secs(s);
+        pasts.note(at(1), &Note::Orphaned { flow: flow(1), state: TcpState::FinWait1 });
+        pasts.note(at(2), &expired(1));
+        let past = pasts.find(flow(1)).expect("it is remembered");
+        assert_eq!(past.orphaned, Some((at(1), TcpState::FinWait1)));
+        assert_eq!(
+            past.fatal,
+            Some((at(2), Fatal::BucketDied(TcpState::TimeWait, BucketEnd::Expired)))
+        );
+        pasts.note(at(3), &Note::RequestBorn { flow: flow(1) });
+        assert_eq!(pasts.find(flow(1)), None);
+    }
+
+    #[test]
+    fn a_tick_in_which_thousands_expire_drives_out_nothing() {
+        let mut pasts = Pasts::default();
+        let refused = |port| Note::RequestDied { flow: flow(port), why: RequestEnd::TimedOut };
+        (0..1000).for_each(|port| pasts.note(Instant { ns: 1 }, &refused(port)));
+        (1000..60_000).for_each(|port| pasts.note(Instant { ns: 2 }, &expired(port)));
+        assert!((0..1000).all(|port| pasts.find(flow(port)).is_some()));
+    }
+
+    #[test]
+    fn a_full_set_forgets_the_flow_that_came_first() {
+        let mut pasts = Pasts::default();
+        let same_set: Vec<FourTuple> = (0..=u16::MAX)
+            .map(flow)
+            .filter(|f| Pasts::set(*f) == Pasts::set(flow(1)))
+            .take(WAYS + 1)
+            .collect();
+        assert_eq!(same_set.len(), WAYS + 1);
+        for (i, &flow) in same_set.iter().enumerate() {
+            let note = Note::RequestDied { flow, why: RequestEnd::TimedOut };
+            pasts.note(Instant { ns: i as u64 }, &note);
+        }
+        assert_eq!(pasts.find(same_set[0]), None);
+        assert!(same_set[1..].iter().all(|f| pasts.find(*f).is_some()));
+    }
+}

@@ -1,0 +1,275 @@
+//! A host: one kernel, its applications, and what is on its way to it.
+
+use finwait_model::cause::Cause;
+use finwait_model::flow::Addr;
+use finwait_model::kernel::{Config, Fd, Kernel, Ready};
+use finwait_model::release::Release;
+use finwait_model::segment::Segment;
+use finwait_model::sink::{Cx, Note, Sink};
+use finwait_model::time::Instant;
+
+use crate::app::{App, AppCx, AppId, Conn, Conns};
+use crate::digest::Digest;
+use crate::link::{Fate, Link};
+use crate::step::Step;
+use crate::watch::{Sent, Watch};
+use crate::world::HostId;
+
+/// One kernel with its applications.
+#[derive(Debug)]
+pub struct Host {
+    id: HostId,
+    name: String,
+    release: Release,
+    kernel: Kernel,
+    apps: Vec<App>,
+    conns: Conns,
+    wires: Wires,
+    plans: Plans,
+    tally: Tally,
+}
+
+/// Later than anything that happens.
+pub(crate) const NEVER: Instant = Instant { ns: u64::MAX };
+
+/// What the host has planned by itself, kept up to date after each step: the world asks for it far
+/// more often than it changes.
+#[derive(Clone, Debug)]
+struct Plans {
+    /// The kernel's next timer.
+    timer: Instant,
+    /// When each application is due.
+    apps: Vec<Instant>,
+    /// The earliest of them and whose it is.
+    first_app: (Instant, usize),
+}
+
+impl Plans {
+    fn new(kernel: &Kernel, apps: &[App]) -> Self {
+        let apps: Vec<Instant> = apps.iter().map(|a| a.due().unwrap_or(NEVER)).collect();
+        let timer = kernel.next_timer().unwrap_or(NEVER);
+        let mut plans = Self { timer, apps, first_app: (NEVER, 0) };
+        plans.find_first();
+        plans
+    }
+    #[inline]
+    fn set_app(&mut self, index: usize, due: Instant) {
+        if self.apps[index] != due {
+            self.apps[index] = due;
+            self.find_first();
+        }
+    }
+    /// Among equals the application that stands first.
+    fn find_first(&mut self) {
+        self.first_app = (NEVER, 0);
+        for (index, &due) in self.apps.iter().enumerate() {
+            if due < self.first_app.0 {
+                self.first_app = (due, index);
+            }
+        }
+    }
+}
+
+/// Which links come in, and which lead where; indices into the world's links.
+#[derive(Clone, Default, Debug)]
+pub struct Wires {
+    /// Links that end here, in the order in which equal arrival times are served.
+    pub incoming: Vec<usize>,
+    /// Where to send what is for an address.
+    pub routes: Vec<(Addr, usize)>,
+}
+
+/// What has left the host so far.
+#[derive(Clone, Copy, Default, Debug)]
+struct Tally {
+    segments: u64,
+    digest: Digest,
+}
+
+impl Host {
+    /// A host that has just booted; its applications start at time zero.
+    pub fn new(id: HostId, name: &str, config: &Config, apps: Vec<App>, wires: Wires) -> Self {
+        let kernel = Kernel::new(config);
+        Self {
+            id,
+            name: name.to_owned(),
+            release: config.release,
+            plans: Plans::new(&kernel, &apps),
+            kernel,
+            apps,
+            conns: Conns::default(),
+            wires,
+            tally: Tally::default(),
+        }
+    }
+    /// Its place in the scenario.
+    pub const fn id(&self) -> HostId {
+        self.id
+    }
+    /// Its name in the scenario.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// What kernel it runs.
+    pub const fn release(&self) -> Release {
+        self.release
+    }
+    /// Its TCP.
+    pub const fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+    /// Its TCP, to change a sysctl while it runs.
+    pub const fn kernel_mut(&mut self) -> &mut Kernel {
+        &mut self.kernel
+    }
+    /// Its applications.
+    pub fn apps(&self) -> &[App] {
+        &self.apps
+    }
+    /// Segments that have left it.
+    pub const fn segments(&self) -> u64 {
+        self.tally.segments
+    }
+    /// Connections that its clients have opened and closed.
+    pub fn lifecycles(&self) -> u64 {
+        self.apps.iter().map(App::lifecycles).sum()
+    }
+    /// When anything happens here next; [`NEVER`] if nothing is planned.
+    #[inline]
+    pub(crate) fn next_event(&self, links: &[Link]) -> Instant {
+        self.next_step(links).0
+    }
+    /// The earliest step with its lane; [`Step`] orders equal times, then the lane does.
+    #[inline]
+    fn next_step(&self, links: &[Link]) -> (Instant, Step, usize) {
+        let mut best = (NEVER, Step::Arrival, 0);
+        for &lane in &self.wires.incoming {
+            if let Some(at) = links[lane].next_arrival()
+                && at < best.0
+            {
+                best = (at, Step::Arrival, lane);
+            }
+        }
+        if self.plans.timer < best.0 {
+            best = (self.plans.timer, Step::Timer, 0);
+        }
+        let (app, lane) = self.plans.first_app;
+        if app < best.0 {
+            best = (app, Step::App, lane);
+        }
+        best
+    }
+    /// Does everything that happens here before `stop`.
+    pub(crate) fn run(&mut self, links: &mut [Link], stop: Instant, watch: &mut impl Watch) {
+        loop {
+            let (at, step, lane) = self.next_step(links);
+            if at >= stop {
+                break;
+            }
+            match step {
+                Step::Arrival => self.arrival(at, lane, links, watch),
+                Step::Timer => self.timers(at, links, watch),
+                Step::App => self.act(AppId(lane as u16), Act::Due, at, links, watch),
+            }
+            while let Some((fd, ready)) = self.kernel.next_wake() {
+                if let Some(app) = self.conns.owner(fd) {
+                    self.act(app, Act::Wake(fd, ready), at, links, watch);
+                }
+            }
+            self.plans.timer = self.kernel.next_timer().unwrap_or(NEVER);
+            debug_assert!(
+                step != Step::Timer || self.plans.timer > at,
+                "invariant: every timer that was due has run"
+            );
+        }
+    }
+    fn arrival(&mut self, at: Instant, lane: usize, links: &mut [Link], watch: &mut impl Watch) {
+        let Some(segment) = links[lane].receive() else { return };
+        let Self { id, kernel, wires, tally, .. } = self;
+        let mut tap = Tap { at, host: *id, answers: Some(&segment), links, wires, tally, watch };
+        kernel.rx(&segment, &mut Cx { now: at, sink: &mut tap });
+    }
+    fn timers(&mut self, at: Instant, links: &mut [Link], watch: &mut impl Watch) {
+        let Self { id, kernel, wires, tally, .. } = self;
+        let mut tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
+        kernel.run_timers(&mut Cx { now: at, sink: &mut tap });
+    }
+    fn act(
+        &mut self,
+        app: AppId,
+        act: Act,
+        at: Instant,
+        links: &mut [Link],
+        watch: &mut impl Watch,
+    ) {
+        let Self { id, kernel, wires, tally, apps, conns, plans, .. } = self;
+        let tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
+        let mut cx = AppCx::new(at, app, kernel, conns, tap);
+        let index = usize::from(app.0);
+        match act {
+            Act::Due => apps[index].run(&mut cx),
+            Act::Wake(fd, ready) => apps[index].wake(fd, ready, &mut cx),
+        }
+        plans.set_app(index, apps[index].due().unwrap_or(NEVER));
+    }
+    /// Adds what left this host, and how its counters stand, to a fingerprint.
+    pub(crate) fn digest_into(&self, digest: &mut Digest) {
+        digest.text(&self.name);
+        digest.word(self.tally.segments);
+        digest.word(self.tally.digest.value());
+        for (mib, value) in self.kernel.counters().non_zero() {
+            digest.text(mib.nstat_name());
+            digest.word(value);
+        }
+        let stat = self.kernel.sockstat();
+        for n in [stat.inuse, stat.orphan, stat.tw, stat.alloc] {
+            digest.word(u64::from(n));
+        }
+    }
+    /// What the engine knows of a descriptor, for tests.
+    pub fn conn(&self, fd: Fd) -> Option<&Conn> {
+        self.conns.get(fd)
+    }
+}
+
+/// Why an application gets its turn.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Due,
+    Wake(Fd, Ready),
+}
+
+/// What stands between a kernel and the network: it hashes each segment, puts it on its link and
+/// shows it to whoever watches.
+#[derive(Debug)]
+pub struct Tap<'a, W> {
+    at: Instant,
+    host: HostId,
+    answers: Option<&'a Segment>,
+    links: &'a mut [Link],
+    wires: &'a Wires,
+    tally: &'a mut Tally,
+    watch: &'a mut W,
+}
+
+impl<W: Watch> Sink for Tap<'_, W> {
+    #[inline]
+    fn transmit(&mut self, segment: &Segment, cause: Cause) {
+        self.tally.segments += 1;
+        self.tally.digest.segment(self.at, segment, cause);
+        let to = segment.flow.daddr;
+        let route = self.wires.routes.iter().find(|(addr, _)| *addr == to);
+        let fate = match route {
+            Some(&(_, link)) => self.links[link].send(self.at, segment),
+            None => Fate::Unroutable,
+        };
+        let Self { at, host, answers, .. } = *self;
+        self.watch.sent(&Sent { at, host, segment, cause, answers, fate });
+    }
+    #[inline(always)]
+    fn note(&mut self, note: impl FnOnce() -> Note) {
+        if W::NOTES {
+            self.watch.noted(self.at, self.host, &note());
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A whole run of a scenario, and what is left of it: series, counters, RSTs with their reasons.
+
+use finwait_model::counters::Mib;
+use finwait_model::flow::Addr;
+use finwait_model::kernel::SockStat;
+use finwait_model::release::Release;
+use finwait_model::sysctl::Sysctl;
+use finwait_model::time::{Instant, Span};
+
+use crate::app::Tally;
+use crate::because::{Explain, Group};
+use crate::digest::Digest;
+use crate::host::Host;
+use crate::sample::{Peak, Sample};
+use crate::scenario::Scenario;
+use crate::watch::Watch;
+use crate::world::{Turns, World};
+
+/// What a run leaves behind.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its seed.
+    pub seed: u64,
+    /// How much virtual time has passed.
+    pub simulated: Span,
+    /// Segments that left any host.
+    pub segments: u64,
+    /// Connections that clients have opened and closed.
+    pub lifecycles: u64,
+    /// The fingerprint of everything.
+    pub digest: Digest,
+    /// Its hosts, in the order of the scenario.
+    pub hosts: Vec<HostOutcome>,
+}
+
+/// What a run leaves behind of one host.
+#[derive(Clone, Debug)]
+pub struct HostOutcome {
+    /// Its name.
+    pub name: String,
+    /// What kernel it ran.
+    pub release: Release,
+    /// Its address.
+    pub addr: Addr,
+    /// Its sysctls at the end.
+    pub sysctl: Sysctl,
+    /// Every counter.
+    pub mib: Vec<(Mib, u64)>,
+    /// Its tables at the end.
+    pub sockstat: SockStat,
+    /// The largest samples.
+    pub peak: Peak,
+    /// Its samples, evenly spaced.
+    pub series: Vec<Sample>,
+    /// The RSTs that it sent, the most frequent group first.
+    pub rst: Vec<Group>,
+    /// What its clients counted, summed up.
+    pub clients: Tally,
+}
+
+impl HostOutcome {
+    /// A counter's value.
+    pub fn counter(&self, mib: Mib) -> u64 {
+        self.mib.iter().find(|(m, _)| *m == mib).map_or(0, |(_, v)| *v)
+    }
+    /// RSTs that it sent.
+    pub fn rst_count(&self) -> u64 {
+        self.rst.iter().map(|g| g.count).sum()
+    }
+}
+
+impl Outcome {
+    /// The host with that name.
+    pub fn host(&self, name: &str) -> Option<&HostOutcome> {
+        self.hosts.iter().find(|h| h.name == name)
+    }
+    /// RSTs that any host sent.
+    pub fn rst_count(&self) -> u64 {
+        self.hosts.iter().map(HostOutcome::rst_count).sum()
+    }
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// The virtual time.
+    pub now: Instant,
+    /// Connections opened and closed.
+    pub lifecycles: u64,
+    /// The most timewait buckets that any host has now.
+    pub buckets: u32,
+}
+
+/// Runs a scenario from its beginning to its end.
+pub fn run(scenario: &Scenario, turns: Turns, progress: impl FnMut(Progress)) -> Outcome {
+    run_watched(scenario, turns, &mut crate::watch::Count, progress)
+}
+
+/// The same with somebody who looks on.
+pub fn run_watched(
+    scenario: &Scenario,
+    turns: Turns,
+    watch: &mut impl Watch,
+    mut progress: impl FnMut(Progress),
+) -> Outcome {
+    let mut world = scenario.world_with(turns);
+    let mut both = (Explain::new(world.hosts().len()), watch);
+    let mut series = vec![Vec::new(); world.hosts().len()];
+    let end = Instant::ZERO + scenario.duration;
+    while world.now() < end {
+        let next = end.min(world.now() + scenario.sample);
+        world.run_until(next, &mut both);
+        let mut buckets = 0;
+        for (host, samples) in world.hosts().iter().zip(&mut series) {
+            let sample = Sample::of(host, next);
+            buckets = buckets.max(sample.sockstat.tw);
+            samples.push(sample);
+        }
+        progress(Progress { now: next, lifecycles: world.lifecycles(), buckets });
+    }
+    outcome(scenario, &world, series, &both.0.into_groups())
+}
+
+fn outcome(
+    scenario: &Scenario,
+    world: &World,
+    series: Vec<Vec<Sample>>,
+    groups: &[Group],
+) -> Outcome {
+    let hosts = world.hosts().iter().zip(series).map(|(host, series)| {
+        let rst = groups.iter().filter(|g| g.host == host.id()).cloned().collect();
+        host_outcome(scenario, host, series, rst)
+    });
+    Outcome {
+        scenario: scenario.name.clone(),
+        seed: scenario.seed,
+        simulated: world.now().since(Instant::ZERO),
+        segments: world.segments(),
+        lifecycles: world.lifecycles(),
+        digest: world.digest(),
+        hosts: hosts.collect(),
+    }
+}
+
+fn host_outcome(
+    scenario: &Scenario,
+    host: &Host,
+    series: Vec<Sample>,
+    rst: Vec<Group>,
+) -> HostOutcome {
+    let mut peak = Peak::default();
+    for sample in &series {
+        peak.take(sample);
+    }
+    let mut clients = Tally::default();
+    for tally in host.apps().iter().filter_map(|app| app.tally()) {
+        clients.add(tally);
+    }
+    HostOutcome {
+        name: host.name().to_owned(),
+        release: host.release(),
+        addr: scenario.host_plan(host.id()).addr,
+        sysctl: host.kernel().sysctl().clone(),
+        mib: Mib::ALL.iter().map(|&m| (m, host.kernel().counters().get(m))).collect(),
+        sockstat: host.kernel().sockstat(),
+        peak,
+        series,
+        rst,
+        clients,
+    }
+}

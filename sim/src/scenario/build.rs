@@ -1,0 +1,371 @@
+//! From the TOML to a [`Scenario`]: every name is resolved and every value checked here.
+
+use core::ops::Range;
+use std::collections::BTreeMap;
+
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use finwait_model::flow::{Addr, Endpoint};
+use finwait_model::release::Release;
+use finwait_model::sysctl::Sysctl;
+use finwait_model::time::{Clock, Span};
+
+use super::error::Error;
+use super::set::{self, Setting};
+use super::{AppPlan, HostPlan, LinkPlan, Scenario, schema};
+use crate::app::{ClientPlan, Delay, Pace, RedisPlan, ServerPlan};
+use crate::link::Quality;
+use crate::units;
+use crate::world::HostId;
+
+/// How long a host has been up when the run begins, unless it says otherwise.
+const UPTIME: Span = Span::secs(3600);
+/// What a request and an answer weigh unless the application says otherwise.
+const MESSAGE_BYTES: u32 = 100;
+
+pub(super) fn scenario(text: &str, name: &str) -> Result<Scenario, Error> {
+    let mut root = DeTable::parse(text)?;
+    let span = root.span();
+    let apps = root.get_mut().remove("apps");
+    let rest = Spanned::new(span.clone(), DeValue::Table(root.into_inner()));
+    let top = schema::Top::deserialize(ValueDeserializer::from(rest))?;
+    let mut scenario = Scenario {
+        name: top.name.unwrap_or_else(|| name.to_owned()),
+        about: top.about,
+        duration: at_least_1ns(&top.duration, "duration")?,
+        seed: top.seed,
+        sample: match &top.sample {
+            Some(sample) => at_least_1ns(sample, "sample")?,
+            None => Span::millis(100),
+        },
+        hosts: hosts(top.hosts)?,
+        links: Vec::new(),
+        apps: Vec::new(),
+        counter: Vec::new(),
+    };
+    for (key, value) in top.counter_run {
+        let (host, sysctl) = Setting::split_key(key.get_ref(), key.span(), &scenario)?;
+        let plan = scenario.host_plan(host);
+        let value_span = value.span();
+        let value = value.into_inner().0;
+        set::set(&mut plan.sysctl.clone(), plan.release, sysctl, &value)
+            .map_err(|e| e.at(key.span(), value_span))?;
+        scenario.counter.push(Setting { host, sysctl: sysctl.to_owned(), value });
+    }
+    let Some(apps) = apps else {
+        return Err(missing_apps(span));
+    };
+    read_apps(apps, &mut scenario)?;
+    scenario.links = links(&top.links, &scenario)?;
+    Ok(scenario)
+}
+
+fn missing_apps(span: Range<usize>) -> Error {
+    let expected = "expected at least one [[apps]] with kind, host, …".to_owned();
+    Error::new(span.start..span.start, "nothing runs on the hosts".to_owned(), expected)
+}
+
+fn at_least_1ns(span: &Spanned<schema::Written<Span>>, what: &str) -> Result<Span, Error> {
+    let value = span.get_ref().0;
+    if value == Span::ZERO {
+        let message = format!("the {what} is zero");
+        return Err(Error::new(span.span(), message, "expected at least \"1ns\"".to_owned()));
+    }
+    Ok(value)
+}
+
+/// The hosts, in the order of the file: that is the order of their addresses and turns.
+fn hosts(map: BTreeMap<Spanned<String>, schema::Host>) -> Result<Vec<HostPlan>, Error> {
+    let mut entries: Vec<_> = map.into_iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    let mut plans: Vec<HostPlan> = Vec::with_capacity(entries.len());
+    for (index, (name, host)) in entries.into_iter().enumerate() {
+        let plan = one_host(index, &name, host)?;
+        if let Some(other) = plans.iter().find(|h| h.addr == plan.addr) {
+            let message = format!("{} and {} have the same address", other.name, plan.name);
+            let expected = format!("expected another address than {}", plan.addr);
+            return Err(Error::new(name.span(), message, expected));
+        }
+        plans.push(plan);
+    }
+    Ok(plans)
+}
+
+fn one_host(index: usize, name: &Spanned<String>, host: schema::Host) -> Result<HostPlan, Error> {
+    let release = host.kernel.0;
+    let hz = match &host.hz {
+        Some(hz) if ![100, 250, 300, 1000].contains(hz.get_ref()) => {
+            let message = format!("no Linux ticks {} times a second", hz.get_ref());
+            return Err(Error::new(
+                hz.span(),
+                message,
+                "expected 100, 250, 300 or 1000".to_owned(),
+            ));
+        }
+        Some(hz) => *hz.get_ref(),
+        None => release.default_hz(),
+    };
+    let mtu = match &host.mtu {
+        Some(mtu) if *mtu.get_ref() < 576 => {
+            let message = format!("an MTU of {} bytes is too small", mtu.get_ref());
+            return Err(Error::new(mtu.span(), message, "expected 576 to 65535".to_owned()));
+        }
+        Some(mtu) => *mtu.get_ref(),
+        None => 1500,
+    };
+    let last = u8::try_from(index + 1).unwrap_or(0);
+    if last == 0 || last == 255 {
+        let expected = "expected at most 254".to_owned();
+        return Err(Error::new(name.span(), "too many hosts".to_owned(), expected));
+    }
+    let addr = host.addr.map_or_else(|| Addr::v4(10, 0, 0, last), |a| a.into_inner().0);
+    let mut sysctl = Sysctl::new(release);
+    sysctls(host.sysctl, &mut sysctl, release)?;
+    let uptime_ns = host.uptime.map_or(UPTIME, |u| u.0).ns;
+    let clock = Clock::new(hz, uptime_ns);
+    Ok(HostPlan { name: name.get_ref().clone(), release, clock, addr, mtu, sysctl })
+}
+
+fn sysctls(
+    map: BTreeMap<Spanned<String>, Spanned<schema::Value>>,
+    sysctl: &mut Sysctl,
+    release: Release,
+) -> Result<(), Error> {
+    for (name, value) in map {
+        let spans = (name.span(), value.span());
+        set::set(sysctl, release, name.get_ref(), &value.into_inner().0)
+            .map_err(|e| e.at(spans.0, spans.1))?;
+    }
+    Ok(())
+}
+
+fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), Error> {
+    let span = apps.span();
+    let DeValue::Array(list) = apps.into_inner() else {
+        let expected = "expected [[apps]], once for each application".to_owned();
+        return Err(Error::new(span, "apps is not a list".to_owned(), expected));
+    };
+    let mut taken: Vec<(HostId, u16)> = Vec::new();
+    for app in list {
+        let span = app.span();
+        let DeValue::Table(mut table) = app.into_inner() else {
+            let expected = "expected a table with kind, host, …".to_owned();
+            return Err(Error::new(span, "an application is a table".to_owned(), expected));
+        };
+        let kind = table.remove("kind");
+        let name = kind.as_ref().and_then(|k| k.get_ref().as_str());
+        let rest =
+            ValueDeserializer::from(Spanned::new(span.clone(), DeValue::Table(table.clone())));
+        match name {
+            Some("client") => {
+                let app = schema::Client::deserialize(rest)?;
+                let host = find_host(&app.host, scenario)?;
+                let plan = client(app, &span, scenario)?;
+                scenario.apps.push((host, AppPlan::Client(plan)));
+            }
+            Some("server") => {
+                let app = schema::Server::deserialize(rest)?;
+                let host = find_host(&app.host, scenario)?;
+                claim(host, &app.port, &mut taken)?;
+                scenario.apps.push((host, AppPlan::Server(server(&app))));
+            }
+            Some("redis") => {
+                let app = schema::Redis::deserialize(rest)?;
+                let host = find_host(&app.host, scenario)?;
+                claim(host, &app.port, &mut taken)?;
+                scenario.apps.extend(redis(&app)?.map(|plan| (host, AppPlan::Redis(plan))));
+            }
+            _ => {
+                let at = kind.as_ref().map_or(span, Spanned::span);
+                let message = "unknown kind of application".to_owned();
+                let expected = "expected kind = \"client\", \"server\" or \"redis\"".to_owned();
+                return Err(Error::new(at, message, expected));
+            }
+        }
+    }
+    if scenario.apps.is_empty() { Err(missing_apps(span)) } else { Ok(()) }
+}
+
+fn find_host(name: &Spanned<String>, scenario: &Scenario) -> Result<HostId, Error> {
+    host_called(name.get_ref(), name.span(), scenario)
+}
+
+fn host_called(name: &str, span: Range<usize>, scenario: &Scenario) -> Result<HostId, Error> {
+    scenario.host(name).ok_or_else(|| {
+        let names: Vec<&str> = scenario.hosts.iter().map(|h| h.name.as_str()).collect();
+        let help = super::nearest(name, names.iter().copied());
+        let help = help.map(|n| format!("did you mean {n:?}?"));
+        let expected = format!("expected one of the hosts {}", names.join(", "));
+        Error::new(span, format!("no host is called {name:?}"), expected).with_help(help)
+    })
+}
+
+/// Two servers cannot listen on one port.
+fn claim(
+    host: HostId,
+    ports: &Spanned<schema::Ports>,
+    taken: &mut Vec<(HostId, u16)>,
+) -> Result<(), Error> {
+    let schema::Ports(low, high) = *ports.get_ref();
+    for port in low..=high {
+        if taken.contains(&(host, port)) {
+            let message = format!("another application listens on port {port} already");
+            return Err(Error::new(ports.span(), message, "expected a free port".to_owned()));
+        }
+        taken.push((host, port));
+    }
+    Ok(())
+}
+
+fn client(
+    app: schema::Client,
+    span: &Range<usize>,
+    scenario: &Scenario,
+) -> Result<ClientPlan, Error> {
+    let pace = match (&app.rate, &app.workers) {
+        (Some(rate), None) => Pace::Open { rate: rate.get_ref().0, scattered: app.scattered },
+        (None, Some(workers)) if *workers.get_ref() == 0 => {
+            let expected = "expected at least 1".to_owned();
+            return Err(Error::new(workers.span(), "no worker at all".to_owned(), expected));
+        }
+        (None, Some(workers)) => Pace::Closed {
+            workers: *workers.get_ref(),
+            think: app.think.as_ref().map_or_else(Delay::default, |t| t.get_ref().0),
+        },
+        (both_or_none, workers) => {
+            let at = workers.as_ref().map_or_else(|| span.clone(), Spanned::span);
+            let message = if both_or_none.is_some() {
+                "a client has a rate or workers, not both"
+            } else {
+                "a client needs a pace"
+            };
+            let expected = "expected rate = \"100/s\" or workers = 10".to_owned();
+            return Err(Error::new(at, message.to_owned(), expected));
+        }
+    };
+    if let (Pace::Open { .. }, Some(think)) = (pace, &app.think) {
+        let message = "only workers think".to_owned();
+        let expected = "expected workers = 10 with it instead of a rate".to_owned();
+        return Err(Error::new(think.span(), message, expected));
+    }
+    Ok(ClientPlan {
+        targets: targets(&app.to, scenario)?,
+        pace,
+        start: app.start.map_or(Span::ZERO, |s| s.0),
+        count: app.count,
+        request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
+        response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
+        hold: app.hold.map_or_else(Delay::default, |h| h.0),
+        close: app.close.map_or_else(Default::default, |c| c.0),
+    })
+}
+
+/// `redis:6379` or `redis:6379-6394`.
+fn targets(to: &Spanned<String>, scenario: &Scenario) -> Result<Vec<Endpoint>, Error> {
+    let span = to.span();
+    let Some((name, ports)) = to.get_ref().rsplit_once(':') else {
+        let message = format!("{:?} names no port", to.get_ref());
+        let expected = "expected HOST:PORT such as \"redis:6379\" or \"redis:6379-6394\"";
+        return Err(Error::new(span, message, expected.to_owned()));
+    };
+    let host = host_called(name, span.clone(), scenario)?;
+    let (low, high) = units::ports(ports)
+        .map_err(|e| Error::new(span, format!("{ports:?} is no port or range of ports"), e))?;
+    let addr = scenario.host_plan(host).addr;
+    Ok((low..=high).map(|port| Endpoint::new(addr, port)).collect())
+}
+
+fn server(app: &schema::Server) -> ServerPlan {
+    let schema::Ports(low, high) = *app.port.get_ref();
+    ServerPlan {
+        ports: (low, high),
+        backlog: i32::from(app.backlog.unwrap_or(4096)),
+        request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
+        response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
+        service: app.service.map_or_else(Delay::default, |d| d.0),
+        close_after: app.close_after.map_or_else(Delay::default, |d| d.0),
+        closes_first: app.closes_first,
+        parting: app.parting_bytes,
+    }
+}
+
+/// One event loop for each port. `slow_first` stays zero here: it is a matter of chance.
+fn redis(app: &schema::Redis) -> Result<impl Iterator<Item = RedisPlan> + use<>, Error> {
+    let schema::Ports(low, high) = *app.port.get_ref();
+    let slow_every = match &app.slow_every {
+        Some(every) => at_least_1ns(every, "distance between slow commands")?,
+        None => Span::secs(1),
+    };
+    let plan = RedisPlan {
+        port: low,
+        backlog: i32::from(app.backlog.unwrap_or(511)),
+        request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
+        response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
+        service: app.service.map_or(Span::micros(20), |s| s.0),
+        slow: app.slow.map_or(Span::ZERO, |s| s.0),
+        slow_every,
+        slow_first: Span::ZERO,
+    };
+    Ok((low..=high).map(move |port| RedisPlan { port, ..plan }))
+}
+
+/// A link each way for every pair of hosts that talk: idle ones would only narrow the windows.
+fn links(written: &schema::Links, scenario: &Scenario) -> Result<Vec<LinkPlan>, Error> {
+    let general = schema::Link {
+        from: Spanned::new(0..0, String::new()),
+        to: Spanned::new(0..0, String::new()),
+        one_way: false,
+        delay: written.delay.clone(),
+        jitter: written.jitter,
+        loss: written.loss,
+        duplicate: written.duplicate,
+        reorder: written.reorder,
+        reorder_by: written.reorder_by,
+    };
+    let general = quality(&general, Quality::default())?;
+    let mut plans: Vec<LinkPlan> = Vec::new();
+    for (host, app) in &scenario.apps {
+        let AppPlan::Client(client) = app else { continue };
+        let addr = client.targets[0].addr;
+        let Some(to) = scenario.hosts.iter().position(|h| h.addr == addr) else { continue };
+        for (from, to) in [(*host, HostId(to as u16)), (HostId(to as u16), *host)] {
+            if !plans.iter().any(|l| (l.from, l.to) == (from, to)) {
+                plans.push(LinkPlan { from, to, quality: general });
+            }
+        }
+    }
+    for link in &written.between {
+        let (from, to) = (find_host(&link.from, scenario)?, find_host(&link.to, scenario)?);
+        let mut used = false;
+        for plan in &mut plans {
+            let there = (plan.from, plan.to) == (from, to);
+            let back = (plan.from, plan.to) == (to, from) && !link.one_way;
+            if there || back {
+                plan.quality = quality(link, plan.quality)?;
+                used = true;
+            }
+        }
+        if !used {
+            let message = format!("{} and {} do not talk", link.from.get_ref(), link.to.get_ref());
+            let expected = "expected two hosts that a client connects".to_owned();
+            return Err(Error::new(link.from.span(), message, expected));
+        }
+    }
+    Ok(plans)
+}
+
+fn quality(link: &schema::Link, base: Quality) -> Result<Quality, Error> {
+    Ok(Quality {
+        delay: match &link.delay {
+            Some(delay) => at_least_1ns(delay, "delay of a link")?,
+            None => base.delay,
+        },
+        jitter: link.jitter.map_or(base.jitter, |j| j.0),
+        loss: link.loss.map_or(base.loss, |r| r.0),
+        duplicate: link.duplicate.map_or(base.duplicate, |r| r.0),
+        reorder: link.reorder.map_or(base.reorder, |r| r.0),
+        reorder_by: link.reorder_by.map_or(base.reorder_by, |s| s.0),
+    })
+}

@@ -1,0 +1,108 @@
+//! Scenarios: what a person writes in TOML, what it means, and the world made of it.
+
+mod build;
+mod error;
+mod schema;
+mod set;
+mod world;
+
+pub use error::{Error, nearest};
+pub use set::Setting;
+
+use finwait_model::flow::Addr;
+use finwait_model::release::Release;
+use finwait_model::sysctl::Sysctl;
+use finwait_model::time::{Clock, Span};
+
+use crate::app::{ClientPlan, RedisPlan, ServerPlan};
+use crate::link::Quality;
+use crate::world::HostId;
+
+/// A scenario whose every name and value has been checked: building its world cannot fail.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name, for titles and JSON.
+    pub name: String,
+    /// What it is about, in a sentence or two.
+    pub about: String,
+    /// How much virtual time it covers.
+    pub duration: Span,
+    /// Seeds every stream of chance.
+    pub seed: u64,
+    /// How often tables and counters are sampled.
+    pub sample: Span,
+    /// Its hosts, in the order of the file.
+    pub hosts: Vec<HostPlan>,
+    /// The directions between hosts that have something to say to one another.
+    pub links: Vec<LinkPlan>,
+    /// What runs on the hosts.
+    pub apps: Vec<(HostId, AppPlan)>,
+    /// Sysctls of the counter-run: the same scenario with what would have helped.
+    pub counter: Vec<Setting>,
+}
+
+/// A host of a scenario.
+#[derive(Clone, Debug)]
+pub struct HostPlan {
+    /// Its name.
+    pub name: String,
+    /// What kernel it runs.
+    pub release: Release,
+    /// Its tick, and how long it has been up when the run begins.
+    pub clock: Clock,
+    /// Its address.
+    pub addr: Addr,
+    /// The MTU of its interface, bytes.
+    pub mtu: u16,
+    /// Its sysctls.
+    pub sysctl: Sysctl,
+}
+
+/// One direction between two hosts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkPlan {
+    /// Who sends.
+    pub from: HostId,
+    /// Who receives; may be the same host (loopback).
+    pub to: HostId,
+    /// What the link does to segments.
+    pub quality: Quality,
+}
+
+/// What runs on a host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AppPlan {
+    /// A short-lived client.
+    Client(ClientPlan),
+    /// A server.
+    Server(ServerPlan),
+    /// A single-threaded event loop; `slow_first` is drawn when the world is built.
+    Redis(RedisPlan),
+}
+
+impl Scenario {
+    /// Reads a scenario; `name` is what it is called if it does not say.
+    pub fn parse(text: &str, name: &str) -> Result<Self, Error> {
+        build::scenario(text, name)
+    }
+    /// The host with that name.
+    pub fn host(&self, name: &str) -> Option<HostId> {
+        self.hosts.iter().position(|h| h.name == name).map(|i| HostId(i as u16))
+    }
+    /// The plan of a host.
+    pub fn host_plan(&self, host: HostId) -> &HostPlan {
+        &self.hosts[usize::from(host.0)]
+    }
+    /// The scenario with the settings of its counter-run in force; `None` if it has none.
+    pub fn counter_run(&self) -> Option<Self> {
+        if self.counter.is_empty() {
+            return None;
+        }
+        let mut other = self.clone();
+        for setting in &self.counter {
+            setting.clone().apply(&mut other).ok()?;
+        }
+        other.counter.clear();
+        Some(other)
+    }
+}

@@ -1,0 +1,268 @@
+//! The TOML of a scenario as serde sees it. Units stand in the values ("60s", "2500/s") or in the
+//! names (`request_bytes`); every unknown key is an error.
+
+use core::fmt;
+use core::marker::PhantomData;
+use std::collections::BTreeMap;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use toml::Spanned;
+
+use finwait_model::flow::Addr;
+use finwait_model::release::Release;
+use finwait_model::time::Span;
+
+use crate::app::{CloseHow, Delay};
+use crate::rng::Ratio;
+use crate::units::{self, Rate};
+
+/// The whole file but for `[[apps]]`, which are read one by one, by their `kind`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Top {
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) about: String,
+    pub(super) duration: Spanned<Written<Span>>,
+    #[serde(default = "one")]
+    pub(super) seed: u64,
+    pub(super) sample: Option<Spanned<Written<Span>>>,
+    pub(super) hosts: BTreeMap<Spanned<String>, Host>,
+    #[serde(default)]
+    pub(super) links: Links,
+    #[serde(default)]
+    pub(super) counter_run: BTreeMap<Spanned<String>, Spanned<Value>>,
+}
+
+const fn one() -> u64 {
+    1
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Host {
+    pub(super) kernel: Written<Release>,
+    pub(super) hz: Option<Spanned<u32>>,
+    pub(super) uptime: Option<Written<Span>>,
+    pub(super) addr: Option<Spanned<Written<Addr>>>,
+    pub(super) mtu: Option<Spanned<u16>>,
+    #[serde(default)]
+    pub(super) sysctl: BTreeMap<Spanned<String>, Spanned<Value>>,
+}
+
+/// The quality of every link, and of some in particular.
+#[derive(Default, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Links {
+    pub(super) delay: Option<Spanned<Written<Span>>>,
+    pub(super) jitter: Option<Written<Span>>,
+    pub(super) loss: Option<Written<Ratio>>,
+    pub(super) duplicate: Option<Written<Ratio>>,
+    pub(super) reorder: Option<Written<Ratio>>,
+    pub(super) reorder_by: Option<Written<Span>>,
+    #[serde(default)]
+    pub(super) between: Vec<Link>,
+}
+
+/// One pair of hosts, both ways unless `one_way` is set.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Link {
+    pub(super) from: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    #[serde(default)]
+    pub(super) one_way: bool,
+    pub(super) delay: Option<Spanned<Written<Span>>>,
+    pub(super) jitter: Option<Written<Span>>,
+    pub(super) loss: Option<Written<Ratio>>,
+    pub(super) duplicate: Option<Written<Ratio>>,
+    pub(super) reorder: Option<Written<Ratio>>,
+    pub(super) reorder_by: Option<Written<Span>>,
+}
+
+/// `kind = "client"`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Client {
+    pub(super) host: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    pub(super) rate: Option<Spanned<Written<Rate>>>,
+    pub(super) workers: Option<Spanned<u32>>,
+    pub(super) think: Option<Spanned<Written<Delay>>>,
+    #[serde(default)]
+    pub(super) scattered: bool,
+    pub(super) start: Option<Written<Span>>,
+    pub(super) count: Option<u64>,
+    pub(super) request_bytes: Option<u32>,
+    pub(super) response_bytes: Option<u32>,
+    pub(super) hold: Option<Written<Delay>>,
+    pub(super) close: Option<Written<CloseHow>>,
+}
+
+/// `kind = "server"`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) host: Spanned<String>,
+    pub(super) port: Spanned<Ports>,
+    pub(super) backlog: Option<u16>,
+    pub(super) request_bytes: Option<u32>,
+    pub(super) response_bytes: Option<u32>,
+    pub(super) service: Option<Written<Delay>>,
+    pub(super) close_after: Option<Written<Delay>>,
+    #[serde(default)]
+    pub(super) closes_first: bool,
+    #[serde(default)]
+    pub(super) parting_bytes: u32,
+}
+
+/// `kind = "redis"`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Redis {
+    pub(super) host: Spanned<String>,
+    pub(super) port: Spanned<Ports>,
+    pub(super) backlog: Option<u16>,
+    pub(super) request_bytes: Option<u32>,
+    pub(super) response_bytes: Option<u32>,
+    pub(super) service: Option<Written<Span>>,
+    pub(super) slow: Option<Written<Span>>,
+    pub(super) slow_every: Option<Spanned<Written<Span>>>,
+}
+
+/// A value that people write as text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written<T>(pub(super) T);
+
+/// How such text is read.
+pub(super) trait FromText: Sized {
+    const EXPECTING: &'static str;
+    fn from_text(text: &str) -> Result<Self, String>;
+}
+
+impl FromText for Span {
+    const EXPECTING: &'static str = "a time such as \"60s\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        units::span(text)
+    }
+}
+impl FromText for Rate {
+    const EXPECTING: &'static str = "a rate such as \"2500/s\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        units::rate(text)
+    }
+}
+impl FromText for Ratio {
+    const EXPECTING: &'static str = "a probability such as \"1/1000\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        units::ratio(text)
+    }
+}
+impl FromText for Addr {
+    const EXPECTING: &'static str = "an address such as \"10.0.0.1\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        units::addr(text)
+    }
+}
+impl FromText for Delay {
+    const EXPECTING: &'static str = "a time such as \"40ms\", or a range such as \"0ms..80ms\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        let (least, most) = text.split_once("..").unwrap_or((text, text));
+        let delay = Self { least: units::span(least.trim())?, most: units::span(most.trim())? };
+        if delay.least > delay.most {
+            return Err("expected the shorter time first".to_owned());
+        }
+        Ok(delay)
+    }
+}
+impl FromText for Release {
+    const EXPECTING: &'static str = "a kernel release such as \"6.18\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::from_name(text).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|r| format!("{:?}", r.name())).collect();
+            format!("expected {}", names.join(" or "))
+        })
+    }
+}
+impl FromText for CloseHow {
+    const EXPECTING: &'static str = "a way to close such as \"close\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "close" => Self::Close,
+            "shutdown" => Self::Shutdown,
+            "linger0" => Self::LingerZero,
+            "unread" => Self::Unread,
+            _ => {
+                return Err(
+                    "expected \"close\", \"shutdown\", \"linger0\" or \"unread\"".to_owned()
+                );
+            }
+        })
+    }
+}
+
+impl<'de, T: FromText> Deserialize<'de> for Written<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text<T>(PhantomData<T>);
+        impl<T: FromText> Visitor<'_> for Text<T> {
+            type Value = Written<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(T::EXPECTING)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                T::from_text(text).map(Written).map_err(|expected| {
+                    E::custom(format!("{text:?} does not fit here, {expected}"))
+                })
+            }
+        }
+        deserializer.deserialize_str(Text(PhantomData))
+    }
+}
+
+/// A sysctl's value: a number, or text with several.
+#[derive(Clone, Debug)]
+pub(super) struct Value(pub(super) String);
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Value;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number, or several in quotes such as \"32768 60999\"")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Value(number.to_string()))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Value(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// A port or a range of ports: 6379, "6379" or "6379-6394".
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ports(pub(super) u16, pub(super) u16);
+
+impl<'de> Deserialize<'de> for Ports {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Ports;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port such as 6379, or a range such as \"6379-6394\"")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                self.visit_str(&number.to_string())
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                units::ports(text)
+                    .map(|(low, high)| Ports(low, high))
+                    .map_err(|expected| E::custom(format!("{text:?} is no port, {expected}")))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}

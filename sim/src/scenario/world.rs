@@ -1,0 +1,68 @@
+//! From a [`Scenario`] to a [`World`] at time zero.
+
+use finwait_model::kernel::Config;
+
+use super::{AppPlan, Scenario};
+use crate::app::{App, Client, Redis, RedisPlan, Server};
+use crate::host::{Host, Wires};
+use crate::link::Link;
+use crate::rng::Stream;
+use crate::world::{HostId, Turns, World};
+use finwait_model::time::Span;
+
+impl Scenario {
+    /// The world at time zero.
+    pub fn world(&self) -> World {
+        self.world_with(Turns::Forward)
+    }
+    /// The same, with the hosts' turns in that order; nothing may depend on it.
+    pub fn world_with(&self, turns: Turns) -> World {
+        let links = self.links.iter().map(|plan| {
+            let name = |host| self.host_plan(host).name.as_str();
+            let stream =
+                Stream::new(self.seed, &format!("link {} > {}", name(plan.from), name(plan.to)));
+            Link::new(plan.from, plan.to, plan.quality, stream)
+        });
+        let hosts = (0..self.hosts.len()).map(|index| self.build_host(HostId(index as u16)));
+        World::new(hosts.collect(), links.collect(), turns)
+    }
+    fn build_host(&self, id: HostId) -> Host {
+        let plan = self.host_plan(id);
+        let config = Config {
+            release: plan.release,
+            clock: plan.clock,
+            sysctl: plan.sysctl.clone(),
+            addrs: vec![plan.addr],
+            mtu: plan.mtu,
+            seed: Stream::new(self.seed, &format!("host {}", plan.name)).bits(),
+        };
+        let mine = self.apps.iter().filter(|(host, _)| *host == id).map(|(_, app)| app);
+        let apps = mine.enumerate().map(|(index, app)| {
+            start(app, Stream::new(self.seed, &format!("app {}.{index}", plan.name)))
+        });
+        Host::new(id, &plan.name, &config, apps.collect(), self.wires(id))
+    }
+    fn wires(&self, id: HostId) -> Wires {
+        let mut wires = Wires::default();
+        for (index, link) in self.links.iter().enumerate() {
+            if link.to == id {
+                wires.incoming.push(index);
+            }
+            if link.from == id {
+                wires.routes.push((self.host_plan(link.to).addr, index));
+            }
+        }
+        wires
+    }
+}
+
+fn start(app: &AppPlan, mut stream: Stream) -> App {
+    match app {
+        AppPlan::Client(plan) => App::Client(Client::new(plan.clone(), stream)),
+        AppPlan::Server(plan) => App::Server(Server::new(plan.clone(), stream)),
+        AppPlan::Redis(plan) => {
+            let slow_first = Span::nanos(stream.below(plan.slow_every.ns));
+            App::Redis(Redis::new(RedisPlan { slow_first, ..*plan }))
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! packetdrill's script language, and the runner that plays a script on the model.
+//!
+//! Read in this order: `ast` (what a script says), `lexer`, `parser`, `print`, `diagnostic`
+//! (from text and back), `observe` (what playing a script leaves behind), `runner`.
+
+pub mod ast;
+mod calls;
+mod compare;
+pub mod diagnostic;
+mod eval;
+mod lexer;
+pub mod lower;
+mod lower_call;
+mod notes;
+pub mod observe;
+mod parse_call;
+mod parse_code;
+mod parse_packet;
+mod parser;
+pub mod plan;
+mod print;
+pub mod report;
+pub mod runner;
+mod shell;
+mod sink;
+mod symbols;
+pub mod talk;
+
+pub use lexer::MAX_BYTES;
+pub use parser::{MAX_EVENTS, parse};

@@ -1,0 +1,134 @@
+//! The world: hosts, links, and the loop over windows of time.
+//!
+//! No host can influence another sooner than the smallest link delay. So the world takes the
+//! earliest event, lets every host run alone until that time plus the smallest delay, and repeats:
+//! what a host sends in a window arrives in a later one. Within its window a host does its steps
+//! in the order (time, [`Step`](crate::step::Step), lane, order of sending). Nothing depends on
+//! the order in which hosts take their turn, and there is no global queue of events.
+
+use finwait_model::time::{Instant, Span};
+
+use crate::digest::Digest;
+use crate::host::{Host, NEVER};
+use crate::link::Link;
+use crate::watch::Watch;
+
+/// A host of a world: its place in the scenario's order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HostId(pub u16);
+
+/// In which order the hosts of a window take their turn. It must not matter; tests turn it round.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Turns {
+    /// As the scenario names them.
+    #[default]
+    Forward,
+    /// The other way round.
+    Backward,
+}
+
+/// Hosts and the links between them, at one point of virtual time.
+#[derive(Debug)]
+pub struct World {
+    hosts: Vec<Host>,
+    links: Vec<Link>,
+    window: Span,
+    turns: Turns,
+    now: Instant,
+    /// At how many segments a debug build looks at the tables next.
+    next_check: u64,
+}
+
+impl World {
+    /// A world at time zero. Hosts stand in the order of their [`HostId`]s.
+    ///
+    /// # Panics
+    /// If a link has no delay at all: a window would be empty. Scenarios refuse that.
+    pub fn new(hosts: Vec<Host>, links: Vec<Link>, turns: Turns) -> Self {
+        let window = links.iter().map(Link::least_delay).min().unwrap_or(Span::secs(1));
+        assert!(window > Span::ZERO, "invariant: a link takes at least 1 ns");
+        Self { hosts, links, window, turns, now: Instant::ZERO, next_check: 0 }
+    }
+    /// Everything before this instant has happened.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+    /// The hosts, in order.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+    /// The host with that name.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.iter().find(|h| h.name() == name)
+    }
+    /// The same, to act on its kernel from outside between two runs.
+    pub fn host_mut(&mut self, name: &str) -> Option<&mut Host> {
+        self.hosts.iter_mut().find(|h| h.name() == name)
+    }
+    /// Segments that left any host so far.
+    pub fn segments(&self) -> u64 {
+        self.hosts.iter().map(Host::segments).sum()
+    }
+    /// Connections that client applications have opened and closed so far.
+    pub fn lifecycles(&self) -> u64 {
+        self.hosts.iter().map(Host::lifecycles).sum()
+    }
+    /// Lets everything happen that happens before `end`.
+    pub fn run_until(&mut self, end: Instant, watch: &mut impl Watch) {
+        loop {
+            let first = self.next_event();
+            if first >= end {
+                break;
+            }
+            let stop = end.min(first + self.window);
+            let Self { hosts, links, turns, .. } = self;
+            match turns {
+                Turns::Forward => {
+                    for host in hosts.iter_mut() {
+                        host.run(links, stop, watch);
+                    }
+                }
+                Turns::Backward => {
+                    for host in hosts.iter_mut().rev() {
+                        host.run(links, stop, watch);
+                    }
+                }
+            }
+        }
+        self.now = self.now.max(end);
+        if cfg!(debug_assertions) {
+            self.check_now_and_then();
+        }
+    }
+    /// When anything happens next.
+    #[inline]
+    fn next_event(&self) -> Instant {
+        self.hosts.iter().map(|h| h.next_event(&self.links)).fold(NEVER, Instant::min)
+    }
+    /// Checks the tables whenever as many segments have passed as the tables are large: then it
+    /// costs each segment the same, however large they become.
+    fn check_now_and_then(&mut self) {
+        let segments = self.segments();
+        if segments >= self.next_check {
+            self.check();
+            let stats = self.hosts.iter().map(|h| h.kernel().sockstat());
+            let size: u64 = stats.map(|s| u64::from(s.tw) + u64::from(s.inuse)).sum();
+            self.next_check = segments + 1000 + size;
+        }
+    }
+    /// Panics if a kernel's tables contradict one another: our own bug.
+    pub fn check(&self) {
+        for host in &self.hosts {
+            host.kernel().check();
+        }
+    }
+    /// The fingerprint of everything up to now: each host's segments, then its counters.
+    pub fn digest(&self) -> Digest {
+        let mut digest = Digest::default();
+        digest.word(self.now.ns);
+        for host in &self.hosts {
+            host.digest_into(&mut digest);
+        }
+        digest
+    }
+}

@@ -1,0 +1,104 @@
+//! What a person can write wrongly, and where finwait points.
+
+use finwait_sim::scenario::{Scenario, Setting};
+
+const GOOD: &str = r#"duration = "10s"
+[hosts.web]
+kernel = "3.10"
+[hosts.redis]
+kernel = "6.18"
+[hosts.redis.sysctl]
+"net.ipv4.tcp_fin_timeout" = 30
+[links]
+delay = "1ms"
+[[apps]]
+kind = "client"
+host = "web"
+to = "redis:6379"
+rate = "5/s"
+[[apps]]
+kind = "server"
+host = "redis"
+port = 6379
+"#;
+
+/// Text to replace, what to put there, and "line:column message | expected".
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("\"10s\"", "\"0s\"", "1:12 the duration is zero | expected at least \"1ns\""),
+    ("\"10s\"", "10", "1:12 invalid type: integer `10` | expected a time such as \"60s\""),
+    ("duration", "durations", "1:1 unknown field `durations` | "),
+    ("\"3.10\"", "\"3.11\"", "3:10 \"3.11\" does not fit here | expected \"3.10\" or \"6.18\""),
+    ("kernel = \"3.10\"", "hz = 999\nkernel = \"3.10\"", "3:6 no Linux ticks 999 times a second"),
+    ("kernel = \"3.10\"", "", "2:1 missing field `kernel` | "),
+    ("kernel = \"3.10\"", "kernel = \"3.10\"\nmtu = 100", "4:7 an MTU of 100 bytes is too small"),
+    ("kernel = \"3.10\"", "kernel = \"3.10\"\naddr = \"10.0.0.2\"", "5:8 web and redis have"),
+    ("timeout\" = 30", "timeout\" = -2", "7:30 -2 is out of the range that Linux 6.18 accepts"),
+    ("timeout\" = 30", "timeout\" = \"x\"", "7:30 \"x\" is no value for net.ipv4.tcp_fin_timeout"),
+    ("tcp_fin_timeout", "tcp_tw_recycle", "7:1 Linux 6.18 has no sysctl \"net.ipv4.tcp_tw_rec"),
+    ("delay = \"1ms\"", "delay = \"0ms\"", "9:9 the delay of a link is zero"),
+    ("delay = \"1ms\"", "loss = \"2/1\"", "9:8 \"2/1\" does not fit here | expected a probability"),
+    ("kind = \"client\"", "kind = \"klient\"", "11:8 unknown kind of application | expected kind"),
+    ("kind = \"client\"", "", "10:1 unknown kind of application"),
+    ("host = \"web\"", "host = \"wob\"", "12:8 no host is called \"wob\" | expected one of the"),
+    ("redis:6379", "redis", "13:6 \"redis\" names no port | expected HOST:PORT such as"),
+    ("redis:6379", "rodis:6379", "13:6 no host is called \"rodis\""),
+    ("redis:6379", "redis:x", "13:6 \"x\" is no port or range of ports"),
+    ("\"5/s\"", "\"0/s\"", "14:8 \"0/s\" does not fit here | expected a rate above 0 such as \"25"),
+    ("\"5/s\"", "\"5/s\"\nworkers = 3", "15:11 a client has a rate or workers, not both"),
+    ("rate = \"5/s\"", "workers = 0", "14:11 no worker at all | expected at least 1"),
+    ("rate = \"5/s\"", "", "10:1 a client needs a pace | expected rate = \"100/s\" or workers"),
+    ("rate = \"5/s\"", "rate = \"5/s\"\nthink = \"1s\"", "15:9 only workers think"),
+    ("rate = \"5/s\"", "rate = \"5/s\"\nclose = \"slam\"", "15:9 \"slam\" does not fit here"),
+    ("port = 6379", "port = 0", "18:8 \"0\" is no port | expected a port such as"),
+    (
+        "port = 6379",
+        "port = 6379\n[[apps]]\nkind = \"redis\"\nhost = \"redis\"\nport = \"6370-6379\"",
+        "22:8 another application listens on port 6379 already",
+    ),
+    ("[links]", "[[links.between]]\nfrom = \"web\"\nto = \"web\"", "9:8 web and web do not talk"),
+    ("[links]", "[counter_run]\n\"db.x\" = 1\n[links]", "9:1 no host is called \"db\""),
+    ("[[apps]]", "[[app]]", "10:3 unknown field `app` | "),
+    ("port = 6379", "port = ", "18:8 "),
+];
+
+#[test]
+fn the_good_one_is_good() {
+    let scenario = Scenario::parse(GOOD, "good").expect("it is good");
+    assert_eq!(scenario.name, "good");
+    assert_eq!(scenario.hosts.len(), 2);
+    assert_eq!(scenario.links.len(), 2);
+}
+
+#[test]
+fn each_mistake_is_named_with_its_place() {
+    for (from, to, expected) in MISTAKES {
+        let text = GOOD.replace(from, to);
+        assert_ne!(&text, GOOD, "{from:?} does not occur");
+        let Err(error) = Scenario::parse(&text, "bad") else { panic!("{to:?} was accepted") };
+        let (line, column) = error.position(&text).expect("every error has a place");
+        let actual = format!("{line}:{column} {} | {}", error.message, error.expected);
+        assert!(actual.starts_with(expected), "{to:?}\nexpected: {expected}\n  actual: {actual}");
+    }
+}
+
+#[test]
+fn settings_from_the_command_line_are_checked_alike() {
+    let scenario = Scenario::parse(GOOD, "good").expect("it is good");
+    for (text, expected) in [
+        ("web.net.ipv4.tcp_fin_timeout", "1:1 a setting without a value"),
+        ("db.net.ipv4.tcp_fin_timeout=1", "1:1 no host is called \"db\""),
+        ("web.tcp_fin_timeout=1", "1:5 Linux 3.10 has no sysctl \"tcp_fin_timeout\""),
+        ("web.net.ipv4.tcp_synack_retries=256", "1:33 256 is out of the range"),
+        ("web.net.ipv4.tcp_rmem=1 2", "1:23 \"1 2\" is no value for net.ipv4.tcp_rmem"),
+    ] {
+        let error = Setting::parse(text, &scenario).expect_err(text);
+        let (line, column) = error.position(text).expect("every error has a place");
+        let actual = format!("{line}:{column} {}", error.message);
+        assert!(actual.starts_with(expected), "{text}\nexpected: {expected}\n  actual: {actual}");
+    }
+    let good = Setting::parse("web.net.ipv4.tcp_fin_timeout=7", &scenario).expect("it is good");
+    let mut changed = scenario;
+    good.apply(&mut changed).expect("it can be set");
+    assert_eq!(changed.hosts[0].sysctl.tcp_fin_timeout, 7);
+    assert_eq!(changed.hosts[1].sysctl.tcp_fin_timeout, 30);
+}

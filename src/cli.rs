@@ -1,0 +1,23 @@
+//! What was typed, nothing more.
+
+use clap::{Parser, Subcommand};
+
+use crate::cmd;
+
+/// Find out what Linux will do with a closing TCP connection, before it does it in production.
+///
+/// Without a command: runs the built-in incident.
+#[derive(Debug, Parser)]
+#[command(name = "finwait", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(cmd::run::Args),
+    Replay(cmd::replay::Args),
+    Verify(cmd::verify::Args),
+}

@@ -1,0 +1,239 @@
+//! `finwait verify`: the same scripts on the live kernel and on the model.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use finwait_model::cause::Cause;
+use finwait_model::release::Release;
+use finwait_sim::script;
+use finwait_verify::check::Setup;
+use finwait_verify::session::{self, Finding, Options, Report};
+use finwait_verify::step::Case;
+use finwait_verify::tap::Tap;
+use finwait_verify::{guard, netns, plan};
+
+use crate::failure::{Failure, Verdict, print};
+
+/// Where scripts are looked for if none is named, and where small differing cases go.
+const SCRIPTS: &str = "examples/scripts";
+const REGRESSIONS: &str = "tests/regressions";
+/// Generated cases if neither scripts nor a number are given.
+const CASES: u64 = 200;
+/// Differences that are made small; the rest is only counted.
+const FINDINGS: usize = 5;
+
+/// Play scripts, or generated cases, on the live kernel and on the model: agreement, or the first
+/// difference, made small.
+///
+/// Needs Linux 6.18 and either root or user namespaces with a readable /dev/net/tun. Everything
+/// happens in network namespaces of its own; nothing outside them is touched.
+#[derive(Clone, Default, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Scripts; without any, those in examples/scripts and 200 generated cases.
+    #[arg(value_name = "FILE.pkt")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How many generated cases.
+    #[arg(long, value_name = "N")]
+    pub(crate) cases: Option<u64>,
+    /// Seed of the generated cases; without one, a new one, which is printed.
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Cases played at the same time.
+    #[arg(long, value_name = "J", default_value_t = 128,
+          value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) jobs: u16,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show differing cases as they were found, not made small.
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
+    /// Write the live kernel's answers beside each script, as NAME.live.json.
+    #[arg(long)]
+    pub(crate) record: bool,
+}
+
+/// Plays everything and prints what came of it.
+pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
+    let options = options(args)?;
+    // Before any thread is started: a user namespace can only be entered alone.
+    netns::permit().map_err(|why| Failure::Input(format!("error: cannot verify here: {why}")))?;
+    guard::begin();
+    let setup = Setup::new(Tap::open().ok());
+    guard::clean_up_with(setup.tap.as_ref());
+    let bar = bar(options.scripts.len() as u64 + options.cases);
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        // A panic of the model is a difference; it is told there.
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+    let report = session::run(&options, &setup, |report| {
+        bar.set_position(report.played as u64);
+        bar.set_message(format!("{} agree", report.agreed));
+    });
+    drop(std::panic::take_hook());
+    bar.finish_and_clear();
+    let text = if args.json { json(&options, &report) } else { story(&options, &setup, &report) };
+    print(&text)?;
+    let fine = report.differed.is_empty() && report.unable.is_empty();
+    Ok(if fine { Verdict::Fine } else { Verdict::Differs })
+}
+
+fn options(args: &Args) -> Result<Options, Failure> {
+    let mut files = args.files.clone();
+    if files.is_empty() && args.cases.is_none() {
+        files = scripts_in(Path::new(SCRIPTS));
+    }
+    let (mut scripts, mut beside) = (Vec::new(), Vec::new());
+    for file in &files {
+        if let Some(case) = read(file)? {
+            scripts.push(case);
+            beside.push(file.with_extension("live.json"));
+        }
+    }
+    let cases = args.cases.unwrap_or(if args.files.is_empty() { CASES } else { 0 });
+    let save = PathBuf::from(REGRESSIONS);
+    Ok(Options {
+        scripts,
+        cases,
+        seed: args.seed.unwrap_or_else(new_seed),
+        jobs: usize::from(args.jobs),
+        shrink: !args.no_shrink,
+        findings_max: FINDINGS,
+        save: save.is_dir().then_some(save),
+        record: args.record.then_some(beside),
+    })
+}
+
+/// Every script in a folder, sorted.
+fn scripts_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|e| e.path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "pkt"));
+    files.sort();
+    files
+}
+
+/// The case of a script; none if the script is meant for another kernel.
+fn read(file: &Path) -> Result<Option<Case>, Failure> {
+    let name = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|e| Failure::Input(format!("error: {name}: {e}")))?;
+    let source = String::from_utf8_lossy(&bytes);
+    let wrong = |e: script::diagnostic::ScriptError| Failure::Input(e.render(&name, &source));
+    let parsed = script::parse(&bytes).map_err(wrong)?;
+    if parsed.kernel.is_some_and(|k| k != Release::V6_18) {
+        return Ok(None);
+    }
+    let near = |wanted: &str| {
+        let path = file.parent().unwrap_or_else(|| Path::new(".")).join(wanted);
+        std::fs::read_to_string(path).ok()
+    };
+    let lowered = script::lower::lower(&parsed, Release::V6_18, &near).map_err(wrong)?;
+    let refused = |r: plan::Refusal| Failure::Input(format!("error: {name}:{}: {}", r.line, r.why));
+    plan::case(&name, &lowered).map(Some).map_err(refused)
+}
+
+/// A seed that differs from run to run: generated cases should not be the same for ever.
+fn new_seed() -> u64 {
+    finwait_verify::sys::now_ns() % 1_000_000
+}
+
+fn bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+    if let Ok(style) = ProgressStyle::with_template("{pos} of {len} [{bar:30}] {msg}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
+fn kernel_version() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    text.trim().to_owned()
+}
+
+fn story(options: &Options, setup: &Setup, report: &Report) -> String {
+    let mut out = String::new();
+    for finding in &report.differed {
+        let _ = write!(out, "{}", told(finding));
+    }
+    for why in &report.unable {
+        let _ = writeln!(out, "not played: {why}");
+    }
+    let scripts = options.scripts.len();
+    let _ = writeln!(
+        out,
+        "{scripts} scripts, {} generated with --seed {}",
+        options.cases, options.seed
+    );
+    if report.replayed > 0 {
+        let _ = writeln!(out, "{} played again because the machine was busy", report.replayed);
+    }
+    if !setup.tick.exact {
+        let _ = writeln!(out, "without root the tick's number is guessed: long timers may differ");
+    }
+    if setup.tap.is_none() {
+        let _ = writeln!(out, "without root the kernel does not tell why it sends a RST");
+    }
+    let _ = writeln!(out, "{}", coverage(report));
+    let _ =
+        writeln!(out, "kernel {}: {} of {} agree", kernel_version(), report.agreed, report.played);
+    out
+}
+
+fn told(finding: &Finding) -> String {
+    let mut out = format!("{}\n{}\n\n", finding.case.name, finding.difference);
+    let _ = writeln!(out, "{}", finding.ladder);
+    let _ = writeln!(out, "{}", finding.script);
+    if let Some(path) = &finding.saved {
+        let _ = writeln!(out, "saved as {}\n", path.display());
+    }
+    out
+}
+
+fn coverage(report: &Report) -> String {
+    let never: Vec<&str> =
+        Cause::all().filter(|c| !report.causes.contains_key(c)).map(Cause::name).collect();
+    let reached = report.causes.len();
+    let all = reached + never.len();
+    let mut out = format!("{reached} of {all} causes reached");
+    if !never.is_empty() {
+        let _ = write!(out, "; never: {}", never.join(", "));
+    }
+    let _ = write!(out, "\n{} (state, segment, answer) triples reached", report.triples.len());
+    out
+}
+
+fn json(options: &Options, report: &Report) -> String {
+    let differed: Vec<_> = report
+        .differed
+        .iter()
+        .map(|f| {
+            serde_json::json!({
+                "case": f.case.name,
+                "kind": f.difference.kind.to_string(),
+                "subject": f.difference.subject,
+                "at_ns": f.difference.at_ns,
+                "kernel": f.difference.live,
+                "model": f.difference.model,
+                "script": f.script,
+            })
+        })
+        .collect();
+    let causes: serde_json::Map<String, serde_json::Value> =
+        report.causes.iter().map(|(c, n)| (c.name().to_owned(), (*n).into())).collect();
+    let value = serde_json::json!({
+        "kernel": kernel_version(),
+        "seed": options.seed,
+        "scripts": options.scripts.len(),
+        "cases": options.cases,
+        "played": report.played,
+        "agreed": report.agreed,
+        "replayed": report.replayed,
+        "differed": differed,
+        "unable": report.unable,
+        "causes": causes,
+        "triples": report.triples,
+    });
+    format!("{value}\n")
+}

@@ -1,0 +1,108 @@
+//! A run as one JSON object; docs/json.md describes it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use finwait_sim::because::Group;
+use finwait_sim::run::{HostOutcome, Outcome};
+
+#[derive(Serialize)]
+struct Run<'a> {
+    scenario: &'a str,
+    seed: u64,
+    simulated_s: f64,
+    wall_s: f64,
+    segments: u64,
+    lifecycles: u64,
+    digest: String,
+    hosts: BTreeMap<&'a str, Host>,
+}
+
+#[derive(Serialize)]
+struct Host {
+    kernel: &'static str,
+    mib: BTreeMap<&'static str, u64>,
+    sockstat: SockStat,
+    peak: Peak,
+    rst_sent: Vec<Rst>,
+}
+
+#[derive(Serialize)]
+struct SockStat {
+    inuse: u32,
+    orphan: u32,
+    tw: u32,
+    alloc: u32,
+}
+
+#[derive(Serialize)]
+struct Peak {
+    tw: u32,
+    orphan: u32,
+    #[serde(rename = "FIN-WAIT-1")]
+    fin_wait1: u32,
+    #[serde(rename = "FIN-WAIT-2")]
+    fin_wait2: u32,
+}
+
+#[derive(Serialize)]
+struct Rst {
+    cause: &'static str,
+    reason: &'static str,
+    path: &'static [&'static str],
+    count: u64,
+    because: &'static str,
+}
+
+/// The object, indented, with a line feed at its end.
+pub(crate) fn render(outcome: &Outcome, wall_s: f64) -> String {
+    let run = Run {
+        scenario: &outcome.scenario,
+        seed: outcome.seed,
+        simulated_s: outcome.simulated.ns as f64 / 1e9,
+        wall_s: (wall_s * 1e3).round() / 1e3,
+        segments: outcome.segments,
+        lifecycles: outcome.lifecycles,
+        digest: outcome.digest.to_string(),
+        hosts: outcome.hosts.iter().map(|h| (h.name.as_str(), host(h))).collect(),
+    };
+    let Ok(mut text) = serde_json::to_string_pretty(&run) else {
+        unreachable!("invariant: names and numbers can always be written as JSON")
+    };
+    text.push('\n');
+    text
+}
+
+fn host(outcome: &HostOutcome) -> Host {
+    let stat = outcome.sockstat;
+    let peak = outcome.peak;
+    Host {
+        kernel: outcome.release.name(),
+        mib: outcome.mib.iter().map(|&(mib, value)| (mib.nstat_name(), value)).collect(),
+        sockstat: SockStat {
+            inuse: stat.inuse,
+            orphan: stat.orphan,
+            tw: stat.tw,
+            alloc: stat.alloc,
+        },
+        peak: Peak {
+            tw: peak.tw,
+            orphan: peak.orphan,
+            fin_wait1: peak.fin_wait1,
+            fin_wait2: peak.fin_wait2,
+        },
+        rst_sent: outcome.rst.iter().map(rst).collect(),
+    }
+}
+
+fn rst(group: &Group) -> Rst {
+    let site = group.cause.site();
+    Rst {
+        cause: site.name,
+        reason: site.reset.map_or("", |r| r.kernel_name()),
+        path: site.path,
+        count: group.count,
+        because: group.because.name(),
+    }
+}

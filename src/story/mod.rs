@@ -1,0 +1,118 @@
+//! A run told on one screen: buckets over time, the tables at the edge, each kind of RST with its
+//! reason, what would have helped, and the fingerprint.
+
+mod chart;
+pub(crate) mod json;
+mod resets;
+mod tables;
+mod text;
+
+use std::fmt::Write as _;
+
+use finwait_sim::run::{HostOutcome, Outcome};
+use finwait_sim::scenario::{Scenario, Setting};
+
+use text::{counted, grouped, wrapped};
+
+/// The same scenario with sysctls that might have helped.
+#[derive(Clone, Debug)]
+pub(crate) struct Counter {
+    /// What was changed.
+    pub(crate) settings: Vec<Setting>,
+    /// What came of it.
+    pub(crate) outcome: Outcome,
+}
+
+/// How wide the story is, in characters.
+const WIDTH: usize = 98;
+
+/// The story.
+pub(crate) fn render(
+    scenario: &Scenario,
+    outcome: &Outcome,
+    counter: Option<&Counter>,
+    wall_s: f64,
+) -> String {
+    let mut out = String::new();
+    title(&mut out, scenario, outcome);
+    let hero = hero(outcome);
+    chart::buckets(&mut out, hero);
+    tables::sockstat(&mut out, hero);
+    tables::waits(&mut out, hero, counter);
+    clients(&mut out, outcome);
+    for host in &outcome.hosts {
+        resets::section(&mut out, host, outcome);
+    }
+    if outcome.rst_count() == 0 {
+        out.push_str("No RST was sent.\n\n");
+    }
+    resets::counter_run(&mut out, scenario, outcome, counter);
+    resets::death_row(&mut out, hero);
+    footer(&mut out, outcome, counter, wall_s);
+    out
+}
+
+/// The host that the story is about: who sent the most RSTs, or else held the most buckets.
+fn hero(outcome: &Outcome) -> &HostOutcome {
+    let best = outcome.hosts.iter().max_by_key(|h| (h.rst_count(), h.peak.tw));
+    best.unwrap_or_else(|| unreachable!("invariant: a scenario has applications, so hosts"))
+}
+
+fn title(out: &mut String, scenario: &Scenario, outcome: &Outcome) {
+    let hosts: Vec<String> =
+        outcome.hosts.iter().map(|h| format!("{} (Linux {})", h.name, h.release)).collect();
+    let (hosts, time) = (hosts.join(", "), outcome.simulated);
+    let _ = writeln!(out, "{}: {hosts}; {time} simulated, seed {}", outcome.scenario, outcome.seed);
+    if !scenario.about.is_empty() {
+        for line in wrapped(&scenario.about, WIDTH) {
+            let _ = writeln!(out, "{line}");
+        }
+    }
+    out.push('\n');
+}
+
+/// What the applications themselves noticed, if anything went wrong for them.
+fn clients(out: &mut String, outcome: &Outcome) {
+    for host in &outcome.hosts {
+        let tally = &host.clients;
+        for (count, what) in [
+            (tally.no_port, "found no free port (connect: EADDRNOTAVAIL)"),
+            (tally.not_connected, "were refused, or timed out, before they stood"),
+            (tally.broken, "broke while they stood"),
+        ] {
+            if count > 0 {
+                let _ = writeln!(
+                    out,
+                    "Of {} connections of {}, {} {what}.",
+                    grouped(tally.started),
+                    host.name,
+                    grouped(count)
+                );
+            }
+        }
+        if tally.no_port + tally.not_connected + tally.broken > 0 {
+            out.push('\n');
+        }
+    }
+}
+
+fn footer(out: &mut String, outcome: &Outcome, counter: Option<&Counter>, wall_s: f64) {
+    let other = counter.map_or(0, |c| c.outcome.lifecycles);
+    let _ = write!(
+        out,
+        "{}, {}, {} of virtual time in {wall_s:.2} s",
+        counted(outcome.lifecycles, "lifecycle"),
+        counted(outcome.segments, "segment"),
+        outcome.simulated,
+    );
+    if counter.is_some() {
+        out.push_str(" with the counter-run");
+    }
+    // A rate of a few dozen connections would only say how fast the program starts.
+    if wall_s > 0.1 {
+        let rate = (outcome.lifecycles + other) as f64 / wall_s;
+        let _ = write!(out, " ({} lifecycles/s)", grouped(rate as u64));
+    }
+    out.push('\n');
+    let _ = writeln!(out, "digest {}", outcome.digest);
+}

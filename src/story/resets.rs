@@ -1,0 +1,217 @@
+//! RSTs: by cause and earlier event, with an example in full; what the counter-run says of them.
+
+use std::fmt::Write as _;
+
+use finwait_model::counters::Mib;
+use finwait_model::flow::Addr;
+use finwait_model::release::Release;
+use finwait_model::segment::Segment;
+use finwait_model::state::TcpState;
+use finwait_sim::because::{Example, Fatal, Group};
+use finwait_sim::run::{HostOutcome, Outcome};
+use finwait_sim::scenario::Scenario;
+
+use super::text::{counted, grouped, millis, seconds, wrapped};
+use super::{Counter, WIDTH, tables};
+
+/// Groups beyond this many are summed up in a line.
+const GROUPS: usize = 4;
+const INDENT: &str = "          ";
+
+/// The RSTs that one host sent.
+pub(super) fn section(out: &mut String, host: &HostOutcome, outcome: &Outcome) {
+    if host.rst.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "RSTs that {} sent: {}", host.name, grouped(host.rst_count()));
+    for group in host.rst.iter().take(GROUPS) {
+        one(out, group, outcome);
+    }
+    if host.rst.len() > GROUPS {
+        let rest: u64 = host.rst[GROUPS..].iter().map(|g| g.count).sum();
+        let kinds = host.rst.len() - GROUPS;
+        let _ = writeln!(out, "{:>9} of {kinds} other kinds; --json has them all", grouped(rest));
+    }
+    out.push('\n');
+}
+
+fn one(out: &mut String, group: &Group, outcome: &Outcome) {
+    let site = group.cause.site();
+    let reason = site.reset.map_or("none", |r| r.kernel_name());
+    let count = grouped(group.count);
+    let _ = writeln!(out, "{count:>9} {}, sk_rst_reason {reason}", site.name);
+    let _ = writeln!(out, "{INDENT}{}", site.path.join(" → "));
+    let why = format!("Because {}.", group.because.text());
+    for line in wrapped(&why, WIDTH - INDENT.len()) {
+        let _ = writeln!(out, "{INDENT}{line}");
+    }
+    if let Some(example) = group.examples.first() {
+        let story = format!("First: {}{}", in_full(example, outcome), waits(group));
+        for line in wrapped(&story, WIDTH - INDENT.len()) {
+            let _ = writeln!(out, "{INDENT}{line}");
+        }
+    }
+}
+
+/// How long the earlier event and the RST lie apart in the whole group.
+fn waits(group: &Group) -> String {
+    if group.count < 2 || group.longest.ns == 0 {
+        return String::new();
+    }
+    let (least, most) = (millis(group.shortest.ns), millis(group.longest.ns));
+    if least == most {
+        return format!(" All: {least} ms later.");
+    }
+    format!(" All: {least} to {most} ms later.")
+}
+
+/// "t=41.204 s: ACK of FIN …; 43.0 ms later …".
+fn in_full(example: &Example, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    if let Some((at, fatal)) = example.past.and_then(|p| p.fatal) {
+        let _ = write!(text, "t={} s: {}", at, fatal_text(fatal));
+    } else if let Some((at, state)) = example.past.and_then(|p| p.orphaned) {
+        let _ = write!(text, "t={at} s: close() in {state}");
+    }
+    if text.is_empty() {
+        let _ = write!(text, "t={} s: ", example.at);
+    } else if let Some(earlier) = example.earlier() {
+        let _ = write!(text, "; {} ms later ", millis(example.at.since(earlier).ns));
+    }
+    match &example.answers {
+        Some(segment) => {
+            let from = who(segment.flow.saddr, outcome);
+            let (port, what) = (segment.flow.sport, words(segment));
+            let _ = write!(text, "{what} from {from}:{port} arrives and is answered with a RST.");
+        }
+        None => {
+            let to = who(example.reset.flow.daddr, outcome);
+            let _ = write!(text, "a RST leaves for {to}:{}.", example.reset.flow.dport);
+        }
+    }
+    text
+}
+
+fn fatal_text(fatal: Fatal) -> String {
+    match fatal {
+        Fatal::BucketRefused { substate, count, limit, next_expiry } => {
+            let call = match substate {
+                TcpState::FinWait2 => "ACK of our FIN in FIN-WAIT-1, tcp_time_wait(FIN_WAIT2)",
+                _ => "the peer's FIN, tcp_time_wait(TIME_WAIT)",
+            };
+            let oldest = match next_expiry {
+                Some(at) => format!(", the next ones leave at {} s", seconds(at.ns, 3)),
+                None => String::new(),
+            };
+            format!(
+                "{call} refused with {} of {} buckets{oldest}; socket destroyed",
+                grouped(u64::from(count)),
+                grouped(u64::try_from(limit).unwrap_or(0))
+            )
+        }
+        Fatal::BucketStands(state) => format!("a bucket in {state} takes the socket's place"),
+        Fatal::BucketDied(state, how) => format!("the bucket in {state} goes ({how:?})"),
+        Fatal::Destroyed(state, why) => format!("the socket in {state} is destroyed ({why:?})"),
+        Fatal::RequestDied(why) => format!("the half-open request goes ({why:?})"),
+    }
+}
+
+/// What a segment is, in a word or two.
+fn words(segment: &Segment) -> String {
+    let flags = segment.flags;
+    let what = match (flags.syn(), flags.fin(), segment.len > 0) {
+        (true, _, _) if flags.ack() => "the SYN-ACK",
+        (true, _, _) => "the SYN",
+        (false, true, true) => "data with a FIN",
+        (false, true, false) => "the FIN",
+        (false, false, true) => "data",
+        (false, false, false) => "an ACK",
+    };
+    what.to_owned()
+}
+
+fn who(addr: Addr, outcome: &Outcome) -> String {
+    let host = outcome.hosts.iter().find(|h| h.addr == addr);
+    host.map_or_else(|| addr.to_string(), |h| h.name.clone())
+}
+
+/// What the counter-run says, if this run needed one.
+pub(super) fn counter_run(
+    out: &mut String,
+    scenario: &Scenario,
+    outcome: &Outcome,
+    counter: Option<&Counter>,
+) {
+    let Some(counter) = counter else { return };
+    if outcome.rst_count() == 0 {
+        return;
+    }
+    let settings: Vec<String> = counter
+        .settings
+        .iter()
+        .map(|s| format!("{}.{s}", scenario.host_plan(s.host).name))
+        .collect();
+    let mut text = format!("Counter-run with {}: ", settings.join(", "));
+    match counter.outcome.rst_count() {
+        0 => text.push_str("no RST at all"),
+        n => {
+            let _ = write!(text, "{} all the same", counted(n, "RST"));
+        }
+    }
+    for setting in &counter.settings {
+        let name = &scenario.host_plan(setting.host).name;
+        let Some(host) = counter.outcome.host(name) else { continue };
+        if let Some(group) = host.rst.first() {
+            let _ = write!(text, " ({}: {})", group.cause.name(), group.because.text());
+        }
+        let buckets = counted(u64::from(host.peak.tw), "bucket");
+        let _ = write!(text, "; {name} holds at most {buckets}");
+        if host.counter(Mib::TCPTimeWaitOverflow) == 0 && host.peak.fin_wait2 > 0 {
+            let most = host.peak.fin_wait2;
+            let _ = write!(text, ", and FIN-WAIT-2 is back (at most {most} at a time)");
+        }
+    }
+    text.push('.');
+    for line in wrapped(&text, WIDTH) {
+        let _ = writeln!(out, "{line}");
+    }
+    out.push('\n');
+}
+
+/// Why a table that "should carry" limit / 60 s does not, on 3.10.
+pub(super) fn death_row(out: &mut String, host: &HostOutcome) {
+    if host.release != Release::V3_10 || host.counter(Mib::TCPTimeWaitOverflow) == 0 {
+        return;
+    }
+    let (Some(refusal), Ok(limit)) =
+        (tables::first_refusal(host), u64::try_from(host.sysctl.tcp_max_tw_buckets))
+    else {
+        return;
+    };
+    let Some(carried) = carried_per_second(host, refusal.ns) else { return };
+    let text = format!(
+        "Why {} buckets do not carry {} closes per second, as 60 s in TIME-WAIT would suggest: \
+         Linux 3.10 empties its eight cells by a clock of 7.5 s, at most 100 buckets a tick, so that \
+         a cell with more costs two ticks; under load a bucket lives about 105 s, the count saw-tooths \
+         below the limit, and {} closes per second found room here.",
+        grouped(limit),
+        grouped(limit / 60),
+        grouped(carried),
+    );
+    for line in wrapped(&text, WIDTH) {
+        let _ = writeln!(out, "{line}");
+    }
+    out.push('\n');
+}
+
+/// Buckets that left per second since the table was full. On 3.10 `TcpExtTW` counts them as they
+/// leave, whole cells at a time.
+fn carried_per_second(host: &HostOutcome, since_ns: u64) -> Option<u64> {
+    let mut steps =
+        host.series.windows(2).filter(|w| w[0].at.ns >= since_ns && w[1].tw_total > w[0].tw_total);
+    let first = steps.next()?;
+    let last = steps.next_back()?;
+    let span = last[1].at.since(first[1].at).ns;
+    let left = last[1].tw_total - first[1].tw_total;
+    u64::try_from(u128::from(left) * 1_000_000_000 / u128::from(span.max(1))).ok()
+}

@@ -1,0 +1,8 @@
+//! The program as a person meets it: what it prints, where, and with which exit status.
+
+mod bad_input;
+mod docs;
+mod program;
+mod replay;
+mod run;
+mod scripts;

@@ -1,0 +1,38 @@
+//! Starts the built program.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// What came of it.
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs finwait in the repository's folder.
+pub(crate) fn finwait(args: &[&str]) -> Ended {
+    let Output { status, stdout, stderr } = command(args).output().expect("it starts");
+    Ended {
+        status: status.code().expect("it ends by itself"),
+        stdout: String::from_utf8(stdout).expect("stdout is text"),
+        stderr: String::from_utf8(stderr).expect("stderr is text"),
+    }
+}
+
+/// The program, not yet started.
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_finwait"));
+    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A folder for one test's files, empty.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // It may not be there yet.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("it can be made");
+    folder
+}

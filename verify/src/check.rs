@@ -1,0 +1,200 @@
+//! One case on both arms, again if the machine was too busy to be sure.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use finwait_model::flow::Addr;
+use finwait_model::time::Clock;
+
+use crate::clock::Tick;
+use crate::diff::{self, Difference, Tolerance};
+use crate::live::{self, Played};
+use crate::model::{self, Ticks};
+use crate::seen::Seen;
+use crate::step::Case;
+use crate::talk;
+use crate::tap::Tap;
+
+/// A difference counts when it shows this often in a row, each time with steps that certainly
+/// happened in the ticks that the model was told.
+const CONFIRM: u32 = 2;
+/// How often a case is played at most.
+const ATTEMPTS: u32 = 5;
+
+/// What became of a case.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Both arms did the same.
+    Agree(Box<Agree>),
+    /// They did not.
+    Differ(Box<Differ>),
+    /// It could not be played; one line.
+    Unable(String),
+}
+
+/// An agreement.
+#[derive(Clone, Debug)]
+pub struct Agree {
+    /// What both arms did, as the live kernel showed it.
+    pub live: Seen,
+    /// The same with the model's causes.
+    pub model: Seen,
+    /// The tick at the run's zero.
+    pub clock: Clock,
+    /// Ticks whose timers ran one tick later.
+    pub late: Ticks,
+    /// How often it had to be played.
+    pub attempts: u32,
+}
+
+/// A confirmed difference.
+#[derive(Clone, Debug)]
+pub struct Differ {
+    /// What differs first.
+    pub difference: Difference,
+    /// The live kernel's run.
+    pub live: Seen,
+    /// The model's run; empty if it panicked.
+    pub model: Seen,
+}
+
+/// What every case needs to know about this machine.
+#[derive(Debug)]
+pub struct Setup {
+    /// Its tick.
+    pub tick: Tick,
+    /// How much times may differ.
+    pub tolerance: Tolerance,
+    /// The kernel's own words, as root.
+    pub tap: Option<Tap>,
+    /// Peer addresses in use by cases that run now.
+    taken: Mutex<BTreeSet<usize>>,
+}
+
+impl Setup {
+    /// For this machine.
+    pub fn new(tap: Option<Tap>) -> Self {
+        let (tick, tolerance) = (Tick::of_this_machine(), Tolerance::default());
+        Self { tick, tolerance, tap, taken: Mutex::default() }
+    }
+    fn take(&self) -> usize {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = 0;
+        while !taken.insert(free) {
+            free += 1;
+        }
+        free
+    }
+    fn give_back(&self, number: usize) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+}
+
+/// Plays the case on both arms. Changes the calling thread's network namespace.
+pub fn check(case: &Case, setup: &Setup) -> Verdict {
+    let number = setup.take();
+    let verdict = check_with(case, setup, talk::remote(number));
+    setup.give_back(number);
+    verdict
+}
+
+fn check_with(case: &Case, setup: &Setup, remote: Addr) -> Verdict {
+    let mut confirmed = 0;
+    for attempt in 1..=ATTEMPTS {
+        let played = match live::play(case, setup.tick, remote, setup.tap.as_ref()) {
+            Ok(played) => played,
+            Err(e) => return Verdict::Unable(format!("{}: {e}", case.name)),
+        };
+        let Played { seen: live, zero_ns, blurred } = played;
+        let clock = setup.tick.clock(zero_ns);
+        let (model, late, difference) = match fit(case, &live, clock, remote, setup.tolerance) {
+            Ok(fitted) => fitted,
+            Err(Stopped::Refused(why)) => return Verdict::Unable(format!("{}: {why}", case.name)),
+            Err(Stopped::Panicked(difference)) => {
+                let model = Seen::default();
+                return Verdict::Differ(Box::new(Differ { difference, live, model }));
+            }
+        };
+        let Some(difference) = difference else {
+            let agree = Agree { live, model, clock, late, attempts: attempt };
+            return Verdict::Agree(Box::new(agree));
+        };
+        confirmed += u32::from(!blurred);
+        if confirmed >= CONFIRM || attempt == ATTEMPTS {
+            return Verdict::Differ(Box::new(Differ { difference, live, model }));
+        }
+    }
+    Verdict::Unable(format!("{}: never played", case.name))
+}
+
+/// How many late ticks are looked for in one run.
+const LATE_MAX: usize = 60;
+
+/// The model's run, its late ticks, and the first difference that remains.
+///
+/// Two processors take the same tick at the same time, but only one of them counts it. If the
+/// other is faster it finds `jiffies` not yet advanced, and its timers run one tick later: one in
+/// ten of them, on a machine with two processors. No rule of TCP says when that happens, so where
+/// the first difference lies at a tick with timers, the model is asked whether it goes away if the
+/// timers of that tick are late.
+fn fit(
+    case: &Case,
+    live: &Seen,
+    clock: Clock,
+    remote: Addr,
+    tolerance: Tolerance,
+) -> Result<(Seen, Ticks, Option<Difference>), Stopped> {
+    let (mut late, mut refuted) = (Ticks::new(), Ticks::new());
+    let mut model = on_model(case, live, clock, remote, &late)?;
+    let mut difference = diff::first(live, &model, tolerance);
+    for _ in 0..LATE_MAX {
+        let Some(d) = &difference else { break };
+        let since = d.at_ns.saturating_sub(2 * clock.tick_ns());
+        let suspects = model.timers.range(since..=d.at_ns + tolerance.early_ns).rev();
+        let mut fresh = suspects.filter(|t| !late.contains(t) && !refuted.contains(t));
+        let Some(&suspect) = fresh.next() else { break };
+        late.insert(suspect);
+        let other = on_model(case, live, clock, remote, &late)?;
+        let remaining = diff::first(live, &other, tolerance);
+        if remaining.as_ref().is_none_or(|r| r.at_ns > d.at_ns) {
+            (model, difference) = (other, remaining);
+            refuted.clear();
+        } else {
+            late.remove(&suspect);
+            refuted.insert(suspect);
+        }
+    }
+    Ok((model, late, difference))
+}
+
+enum Stopped {
+    Refused(String),
+    Panicked(Difference),
+}
+
+/// The model's run at the live run's moments. A panic of the model is a difference, too.
+fn on_model(
+    case: &Case,
+    live: &Seen,
+    clock: Clock,
+    remote: Addr,
+    late: &Ticks,
+) -> Result<Seen, Stopped> {
+    let run = || model::play(case, live, clock, remote, late);
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(seen) => seen.map_err(Stopped::Refused),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
+            Err(Stopped::Panicked(Difference {
+                at_ns: 0,
+                step: 0,
+                kind: diff::Kind::Answer,
+                subject: "the model".to_owned(),
+                live: "went on".to_owned(),
+                model: format!("panicked: {text}"),
+            }))
+        }
+    }
+}

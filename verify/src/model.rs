@@ -1,0 +1,472 @@
+//! The model arm: plays a case on the model, at the very moments at which the live kernel was
+//! made to do each step. What the machine's scheduler did to those moments is thereby the same
+//! for both, and timers have to fire in the same tick.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use finwait_model::cause::Cause;
+use finwait_model::errno::Errno;
+use finwait_model::flow::{Addr, Endpoint};
+use finwait_model::kernel::{Closed, Config, Fd, Icmp, Kernel, Object, Ready};
+use finwait_model::release::Release;
+use finwait_model::segment::Segment;
+use finwait_model::sink::{Cx, Note, Sink};
+use finwait_model::state::TcpState;
+use finwait_model::sysctl::Sysctl;
+use finwait_model::time::{Clock, Instant};
+use finwait_sim::script::observe::Conn;
+
+use crate::seen::{Answered, Done, Look, LookRow, LookTimer, Reset, Seen, Sent, StateChange};
+use crate::step::{Act, Call, Case, Step, Unreachable};
+use crate::talk::{LOCAL, Talk};
+
+/// A packet is taken to reach the kernel this long after the write that injects it began.
+const INTO_KERNEL_NS: u64 = 10_000;
+
+/// Moments at which timers are due, in nanoseconds since the run's zero.
+pub type Ticks = BTreeSet<u64>;
+
+/// Plays the case with the times that the live arm wrote down. Timers due at the ticks of `late`
+/// run one tick later.
+pub fn play(
+    case: &Case,
+    live: &Seen,
+    clock: Clock,
+    remote: Addr,
+    late: &Ticks,
+) -> Result<Seen, String> {
+    let mut sysctl = Sysctl::new(Release::V6_18);
+    for (name, value) in &case.sysctls {
+        set(&mut sysctl, name, value)?;
+    }
+    let config = Config {
+        release: Release::V6_18,
+        clock,
+        sysctl,
+        addrs: vec![LOCAL],
+        mtu: 1500,
+        seed: u64::from(case.peer_isn),
+    };
+    let mut model = Model {
+        kernel: Kernel::new(&config),
+        tape: Tape::default(),
+        remote,
+        talk: Talk::new(remote, case.peer_isn),
+        files: BTreeMap::new(),
+        nonblock: BTreeMap::new(),
+        pending: Vec::new(),
+        held: Vec::new(),
+        seen: Seen::default(),
+        step: 0,
+        late: late.clone(),
+        tick_ns: clock.tick_ns(),
+    };
+    for (index, step) in case.steps.iter().enumerate() {
+        let Some(done) = live.steps.get(index) else { break };
+        let call = live.answers.iter().find(|a| a.step == index);
+        let start = call.map_or(done.start_ns, |a| a.start_ns);
+        let moment = start + INTO_KERNEL_NS.min(done.end_ns.saturating_sub(start) / 2);
+        model.advance(moment);
+        model.step = index;
+        model.seen.steps.push(*done);
+        model.act(index, step, moment)?;
+        if let Some(look) = live.looks.iter().find(|l| l.step == index) {
+            model.advance(look.at_ns);
+            model.look(look.at_ns);
+        }
+    }
+    model.finish();
+    Ok(model.seen)
+}
+
+fn set(sysctl: &mut Sysctl, name: &str, value: &str) -> Result<(), String> {
+    sysctl.set(name, value).map_err(|e| format!("the model refuses {name} = {value}: {e:?}"))
+}
+
+/// What the model's kernel did since it was last asked.
+#[derive(Default, Debug)]
+struct Tape {
+    now: Instant,
+    sent: VecDeque<(Instant, Segment, Cause)>,
+    states: Vec<(Instant, Note)>,
+}
+
+impl Sink for Tape {
+    fn transmit(&mut self, segment: &Segment, cause: Cause) {
+        self.sent.push_back((self.now, *segment, cause));
+    }
+    fn note(&mut self, note: impl FnOnce() -> Note) {
+        let note = note();
+        if matches!(note, Note::State { .. }) {
+            self.states.push((self.now, note));
+        }
+    }
+}
+
+struct Model {
+    kernel: Kernel,
+    tape: Tape,
+    remote: Addr,
+    talk: Talk,
+    files: BTreeMap<i32, Fd>,
+    nonblock: BTreeMap<i32, bool>,
+    pending: Vec<Pending>,
+    /// Closed by number, but held by a call that blocks.
+    held: Vec<Fd>,
+    seen: Seen,
+    step: usize,
+    late: Ticks,
+    tick_ns: u64,
+}
+
+/// poll()'s answer for a descriptor that is not open.
+const POLLNVAL: i64 = 0x20;
+
+/// A call that blocks.
+#[derive(Clone, Debug)]
+struct Pending {
+    step: usize,
+    start_ns: u64,
+    call: Call,
+    fd: Fd,
+    /// What a send() has placed so far.
+    placed: u32,
+}
+
+/// A call's answer: a value and what was written through a pointer, or an error.
+type Answer = Result<(i64, Option<i64>), Errno>;
+
+impl Model {
+    /// Runs timers up to the moment.
+    fn advance(&mut self, to_ns: u64) {
+        while let Some(due) = self.kernel.next_timer().filter(|t| t.ns <= to_ns) {
+            let now = if self.late.contains(&due.ns) {
+                Instant { ns: due.ns + self.tick_ns }
+            } else {
+                due
+            };
+            if now.ns > to_ns {
+                return;
+            }
+            self.seen.timers.insert(due.ns);
+            self.tape.now = now;
+            self.kernel.run_timers(&mut Cx { now, sink: &mut self.tape });
+            self.settle(now.ns);
+        }
+    }
+
+    fn act(&mut self, index: usize, step: &Step, at: u64) -> Result<(), String> {
+        let now = Instant { ns: at };
+        self.tape.now = now;
+        let mut cx = Cx { now, sink: &mut self.tape };
+        match &step.act {
+            Act::Inject(packet) => {
+                let segment = self.talk.to_wire(packet);
+                let before = state_of(&self.kernel, &segment, now);
+                self.kernel.rx(&segment, &mut cx);
+                let after = state_of(&self.kernel, &segment, now);
+                let answer = self.tape.sent.iter().map(|(_, _, cause)| cause.name());
+                let answer: Vec<&str> = answer.collect();
+                let triple = format!("{before} {} -> {after} {}", packet.flags, answer.join(" "));
+                self.seen.triples.insert(triple.trim_end().to_owned());
+            }
+            Act::Icmp(u) => self.kernel.icmp(&icmp(u, &self.talk), &mut cx),
+            Act::Sysctl { name, value } => set(self.kernel.sysctl_mut(), name, value)?,
+            Act::Call(call) => self.call(index, call, at),
+            Act::Await { .. } | Act::Look => {}
+        }
+        self.settle(at);
+        Ok(())
+    }
+
+    fn call(&mut self, step: usize, call: &Call, at: u64) {
+        let fd = match call {
+            Call::Socket { fd } => {
+                let new = self.kernel.socket();
+                self.files.insert(*fd, new);
+                self.nonblock.insert(*fd, false);
+                return self.answer(step, at, at, Ok((i64::from(*fd), None)));
+            }
+            other => self.files.get(&other.fd()).copied(),
+        };
+        let Some(fd) = fd else {
+            let answer = match call {
+                Call::Poll { .. } => Ok((1, Some(POLLNVAL))),
+                _ => Err(Errno::EBADF),
+            };
+            return self.answer(step, at, at, answer);
+        };
+        if let Call::Close { fd: number } = call
+            && self.pending.iter().any(|p| p.fd == fd)
+        {
+            // A call that still runs holds the file; the socket goes when it returns.
+            self.files.remove(number);
+            self.held.push(fd);
+            return self.answer(step, at, at, Ok((0, None)));
+        }
+        let nonblock = self.nonblock.get(&call.fd()).copied().unwrap_or(false);
+        let mut pending = Pending { step, start_ns: at, call: call.clone(), fd, placed: 0 };
+        if let Call::Connect { conn, .. } = call {
+            let answer = self.attempt(&mut pending, at, nonblock);
+            if let Ok(flow) = self.kernel.flow(fd) {
+                self.talk.alias(flow.sport, conn.local);
+            }
+            return self.keep_or_answer(pending, answer, at);
+        }
+        let answer = self.attempt(&mut pending, at, nonblock);
+        self.keep_or_answer(pending, answer, at);
+    }
+
+    fn keep_or_answer(&mut self, pending: Pending, answer: Option<Answer>, at: u64) {
+        match answer {
+            Some(answer) => self.answer(pending.step, pending.start_ns, at, answer),
+            None => self.pending.push(pending),
+        }
+    }
+
+    /// Makes the call; `None` if it blocks.
+    fn attempt(&mut self, p: &mut Pending, at: u64, nonblock: bool) -> Option<Answer> {
+        let now = Instant { ns: at };
+        self.tape.now = now;
+        let mut cx = Cx { now, sink: &mut self.tape };
+        let (kernel, remote) = (&mut self.kernel, self.remote);
+        let fd = p.fd;
+        let blocks = |e: Errno| e == Errno::EAGAIN && !nonblock;
+        let answer = match p.call {
+            Call::Accept { new, fd: listener } => match kernel.accept(fd, &mut cx) {
+                Err(e) if blocks(e) => return None,
+                Err(e) => Err(e),
+                Ok(child) => {
+                    self.files.insert(new, child);
+                    self.nonblock.insert(new, false);
+                    let _ = listener;
+                    Ok((new.into(), None))
+                }
+            },
+            Call::Connect { conn, .. } => {
+                match kernel.connect(fd, Endpoint::new(remote, conn.remote), &mut cx) {
+                    Err(Errno::EINPROGRESS | Errno::EALREADY) if !nonblock => return None,
+                    other => other.map(|()| (0, None)),
+                }
+            }
+            Call::Send { len, more, .. } => match kernel.send(fd, len - p.placed, more, &mut cx) {
+                Ok(n) if !nonblock && p.placed + n < len => {
+                    p.placed += n;
+                    return None;
+                }
+                Ok(n) => Ok((i64::from(p.placed + n), None)),
+                Err(e) if blocks(e) => return None,
+                Err(_) if p.placed > 0 => Ok((i64::from(p.placed), None)),
+                Err(e) => Err(e),
+            },
+            Call::Recv { len, .. } => match kernel.recv(fd, len, &mut cx) {
+                Err(e) if blocks(e) => return None,
+                other => other.map(|n| (i64::from(n), None)),
+            },
+            Call::Close { fd: number } => {
+                self.files.remove(&number);
+                match kernel.close(fd, &mut cx) {
+                    Ok(Closed::Lingers) => return None,
+                    other => other.map(|_| (0, None)),
+                }
+            }
+            _ => return Some(self.simple(&p.call, fd, at)),
+        };
+        Some(answer)
+    }
+
+    /// A call that never blocks.
+    fn simple(&mut self, call: &Call, fd: Fd, at: u64) -> Answer {
+        let mut cx = Cx { now: Instant { ns: at }, sink: &mut self.tape };
+        let kernel = &mut self.kernel;
+        let zero = |()| (0, None);
+        match *call {
+            Call::Bind { port, any, .. } => {
+                let addr = if any { Addr::ANY } else { LOCAL };
+                kernel.bind(fd, Endpoint::new(addr, port)).map(zero)
+            }
+            Call::Listen { backlog, .. } => kernel.listen(fd, backlog).map(zero),
+            Call::Disconnect { .. } => kernel.disconnect(fd, &mut cx).map(zero),
+            Call::Shutdown { how, .. } => kernel.shutdown(fd, how, &mut cx).map(zero),
+            Call::SetOpt { opt, .. } => kernel.setsockopt(fd, opt, &mut cx).map(zero),
+            Call::GetOpt { name, .. } => kernel.getsockopt(fd, name).map(|v| (0, Some(v))),
+            Call::NonBlock { fd: number, on } => {
+                self.nonblock.insert(number, on);
+                Ok((0, None))
+            }
+            Call::Inq { .. } => kernel.inq(fd).map(|n| (0, Some(n.into()))),
+            Call::Outq { .. } => kernel.outq(fd).map(|n| (0, Some(n.into()))),
+            Call::Poll { .. } => kernel.poll(fd).map(|ready| {
+                // RDHUP, IN and OUT were asked for; ERR and HUP come unasked.
+                let bits = i64::from(ready.0 & !Ready::CLOSED.0);
+                (i64::from(bits != 0), Some(bits))
+            }),
+            Call::Socket { .. }
+            | Call::Accept { .. }
+            | Call::Connect { .. }
+            | Call::Send { .. }
+            | Call::Recv { .. }
+            | Call::Close { .. } => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Takes in what the kernel sent and whom it woke.
+    fn settle(&mut self, at: u64) {
+        loop {
+            self.collect();
+            let mut woken = Vec::new();
+            while let Some(wake) = self.kernel.next_wake() {
+                woken.push(wake);
+            }
+            if woken.is_empty() {
+                return;
+            }
+            for mut pending in std::mem::take(&mut self.pending) {
+                let wake = woken.iter().find(|(fd, _)| *fd == pending.fd);
+                let answer = match (&pending.call, wake) {
+                    (_, None) => None,
+                    (Call::Close { .. }, Some((_, ready))) => {
+                        ready.has(Ready::CLOSED).then_some(Ok((0, None)))
+                    }
+                    (_, Some(_)) => self.attempt(&mut pending, at, false),
+                };
+                self.keep_or_answer(pending, answer, at);
+            }
+            self.let_go(at);
+        }
+    }
+
+    /// Closes the sockets whose last call has returned.
+    fn let_go(&mut self, at: u64) {
+        let now = Instant { ns: at };
+        let pending = &self.pending;
+        for fd in self.held.extract_if(.., |fd| pending.iter().all(|p| p.fd != *fd)) {
+            // It cannot fail: the descriptor was good when it was closed.
+            let _ = self.kernel.close(fd, &mut Cx { now, sink: &mut self.tape });
+        }
+    }
+
+    fn collect(&mut self) {
+        while let Some((at, segment, cause)) = self.tape.sent.pop_front() {
+            let header = self.talk.from_wire(&segment);
+            if cause.is_reset() {
+                let site = cause.site();
+                self.seen.resets.push(Reset {
+                    at_ns: at.ns,
+                    conn: header.conn,
+                    reason: site.reset.map_or("", |r| r.kernel_name()).to_owned(),
+                    path: site.path.iter().map(|f| (*f).to_owned()).collect(),
+                });
+            }
+            let (at_ns, step) = (at.ns, self.step);
+            self.seen.sent.push(Sent { at_ns, step, header, cause: Some(cause) });
+        }
+        for (at, note) in self.tape.states.drain(..) {
+            if let Note::State { flow, from, to } = note {
+                let conn = Conn { local: self.talk.port_name(flow.sport), remote: flow.dport };
+                self.seen.states.push(StateChange { at_ns: at.ns, conn, change: (from, to) });
+            }
+        }
+    }
+
+    fn answer(&mut self, step: usize, start_ns: u64, end_ns: u64, answer: Answer) {
+        let (value, out) = match answer {
+            Ok((value, out)) => (Ok(value), out),
+            Err(e) => (Err(e.name().to_owned()), None),
+        };
+        let end_ns = Some(end_ns);
+        self.seen.answers.push(Answered { step, start_ns, end_ns, value, out });
+    }
+
+    fn look(&mut self, at_ns: u64) {
+        let now = Instant { ns: at_ns };
+        let rows = self.kernel.rows(now);
+        let mut rows: Vec<LookRow> = rows
+            .into_iter()
+            .map(|row| LookRow {
+                conn: Conn { local: self.talk.port_name(row.local.port), remote: row.remote.port },
+                state: if row.state == TcpState::NewSynRecv {
+                    TcpState::SynRecv
+                } else {
+                    row.state
+                },
+                bucket: row.object == Object::Bucket,
+                orphan: row.orphan && row.object == Object::Sock,
+                rx_queue: row.rx_queue,
+                tx_queue: row.tx_queue,
+                timer: row.timer.map(|t| LookTimer {
+                    name: t.name,
+                    left_ns: t.left.ns,
+                    count: t.count,
+                }),
+            })
+            .collect();
+        rows.sort();
+        let counters = self.kernel.counters().non_zero();
+        let counters = counters.map(|(mib, n)| (mib.nstat_name().to_owned(), n)).collect();
+        let stat = self.kernel.sockstat();
+        let (step, inuse, tw) = (self.step, stat.inuse, stat.tw);
+        self.seen.looks.push(Look { at_ns, step, rows, counters, inuse, tw });
+    }
+
+    fn finish(&mut self) {
+        for p in std::mem::take(&mut self.pending) {
+            self.seen.answers.push(Answered {
+                step: p.step,
+                start_ns: p.start_ns,
+                end_ns: None,
+                value: Err("blocked".to_owned()),
+                out: None,
+            });
+        }
+        self.seen.answers.sort_by_key(|a| a.step);
+        self.kernel.check();
+    }
+}
+
+/// Who would get the segment, as a name: a state, `FIN-WAIT-2 bucket`, `nobody`.
+fn state_of(kernel: &Kernel, segment: &Segment, now: Instant) -> String {
+    let (local, remote) = (segment.flow.destination(), segment.flow.source());
+    let rows = kernel.rows(now);
+    let own = rows.iter().find(|r| r.local.port == local.port && r.remote == remote);
+    let listener = || rows.iter().find(|r| r.local.port == local.port && r.remote.port == 0);
+    own.or_else(listener).map_or_else(
+        || "nobody".to_owned(),
+        |row| {
+            let kind = match row.object {
+                Object::Bucket => " bucket",
+                Object::Request => " request",
+                Object::Sock if row.orphan => " orphan",
+                Object::Sock | Object::Listener => "",
+            };
+            format!("{}{kind}", row.state)
+        },
+    )
+}
+
+fn icmp(u: &Unreachable, talk: &Talk) -> Icmp {
+    // `[icmp_err_convert]`: what each code means to a socket, and whether it is hard.
+    let (error, hard) = match u.code {
+        0 => (Errno::ENETUNREACH, false),
+        2 => (Errno::ENOPROTOOPT, true),
+        3 => (Errno::ECONNREFUSED, true),
+        4 => (Errno::EMSGSIZE, false),
+        _ => (Errno::EHOSTUNREACH, false),
+    };
+    Icmp { flow: talk.host_flow(u.conn), seq: talk.host_seq(u.conn, u.seq), error, hard }
+}
+
+/// The steps' moments of a run that no live kernel played: as the script plans them.
+pub fn planned(case: &Case) -> Seen {
+    let mut seen = Seen::default();
+    let mut at = 0;
+    for (step, s) in case.steps.iter().enumerate() {
+        at = match s.when {
+            crate::step::When::At(ns) => ns,
+            crate::step::When::After(ns) => at + ns,
+        };
+        seen.steps.push(Done { start_ns: at, end_ns: at });
+        seen.looks.push(Look { at_ns: at, step, ..Look::default() });
+    }
+    seen
+}

@@ -1,0 +1,144 @@
+//! A whole verification: scripts and generated cases, side by side, and what came of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use finwait_model::cause::Cause;
+
+use crate::check::{self, Agree, Differ, Setup, Verdict};
+use crate::diff::Difference;
+use crate::record::Recording;
+use crate::step::Case;
+use crate::{generate, ladder, pkt, pool, shrink};
+
+/// What to verify, and how.
+#[derive(Clone, Default, Debug)]
+pub struct Options {
+    /// Scripts, made ready.
+    pub scripts: Vec<Case>,
+    /// How many generated cases.
+    pub cases: u64,
+    /// Their seed.
+    pub seed: u64,
+    /// Cases played at once.
+    pub jobs: usize,
+    /// Make differing cases small?
+    pub shrink: bool,
+    /// Differences to make small at most; more are only counted.
+    pub findings_max: usize,
+    /// Where to save small differing cases.
+    pub save: Option<PathBuf>,
+    /// For each script where to write the live kernel's answers, if they are wanted.
+    pub record: Option<Vec<PathBuf>>,
+}
+
+/// What came of it.
+#[derive(Clone, Default, Debug)]
+pub struct Report {
+    /// Cases that were played.
+    pub played: usize,
+    /// Those in which both arms agreed.
+    pub agreed: usize,
+    /// Those that had to be played more than once because the machine was busy.
+    pub replayed: usize,
+    /// Those that differed.
+    pub differed: Vec<Finding>,
+    /// Cases that could not be played, one line each.
+    pub unable: Vec<String>,
+    /// How often the model sent each cause in cases that agreed.
+    pub causes: BTreeMap<Cause, usize>,
+    /// Ticks at which timers ran, and those of them that were late by one tick.
+    pub ticks: (usize, usize),
+    /// What the model made of segments in cases that agreed: state, segment, answer.
+    pub triples: BTreeSet<String>,
+}
+
+/// A case that differed.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The case, as small as it was made.
+    pub case: Case,
+    /// What differs first.
+    pub difference: Difference,
+    /// Both arms side by side.
+    pub ladder: String,
+    /// The case as a script with the kernel's answers.
+    pub script: String,
+    /// Where the script was saved.
+    pub saved: Option<PathBuf>,
+}
+
+/// Plays everything. `progress` hears of every case that is done.
+pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) -> Report {
+    let total = options.scripts.len() + options.cases as usize;
+    let case = |index: usize| {
+        let script = options.scripts.get(index).cloned();
+        script
+            .unwrap_or_else(|| generate::case(options.seed, (index - options.scripts.len()) as u64))
+    };
+    let mut report = Report::default();
+    let mut differing = Vec::new();
+    let play = |index| check::check(&case(index), setup);
+    pool::run(total, options.jobs, play, |index, verdict| {
+        report.played += 1;
+        match verdict {
+            Verdict::Agree(agree) => {
+                report.agreed += 1;
+                if let Some(path) = options.record.as_ref().and_then(|paths| paths.get(index)) {
+                    write_recording(path, &agree, &mut report.unable);
+                }
+                report.replayed += usize::from(agree.attempts > 1);
+                report.ticks.0 += agree.model.timers.len();
+                report.ticks.1 += agree.late.len();
+                report.triples.extend(agree.model.triples.iter().cloned());
+                for cause in agree.model.sent.iter().filter_map(|s| s.cause) {
+                    *report.causes.entry(cause).or_default() += 1;
+                }
+            }
+            Verdict::Differ(differ) => differing.push((index, *differ)),
+            Verdict::Unable(why) => report.unable.push(why),
+        }
+        progress(&report);
+    });
+    differing.sort_by_key(|(index, _)| *index);
+    for (number, (index, differ)) in differing.into_iter().enumerate() {
+        let case = case(index);
+        let small = options.shrink && number < options.findings_max;
+        let (case, differ) =
+            if small { shrink::shrink(&case, differ, setup) } else { (case, differ) };
+        report.differed.push(finding(case, &differ, options.save.as_deref()));
+        progress(&report);
+    }
+    report
+}
+
+fn write_recording(path: &Path, agree: &Agree, unable: &mut Vec<String>) {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.trim().to_owned();
+    let recording = Recording { kernel, clock: agree.clock, seen: agree.live.clone() };
+    if let Err(e) = std::fs::write(path, recording.to_text()) {
+        unable.push(format!("{}: {e}", path.display()));
+    }
+}
+
+fn finding(case: Case, differ: &Differ, save: Option<&Path>) -> Finding {
+    let difference = differ.difference.clone();
+    let about: Vec<String> = format!(
+        "Found by finwait verify ({}); the expectations are the live kernel's.\n{difference}",
+        case.name
+    )
+    .lines()
+    .map(str::to_owned)
+    .collect();
+    let script = pkt::text(&case, &differ.live, &about);
+    let ladder = ladder::side_by_side(&case, &differ.live, &differ.model, difference.at_ns);
+    let saved = save.and_then(|dir| {
+        let name: String =
+            case.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let path = dir.join(format!("{name}.pkt"));
+        std::fs::create_dir_all(dir).ok()?;
+        std::fs::write(&path, &script).ok()?;
+        Some(path)
+    });
+    Finding { case, difference, ladder, script, saved }
+}
