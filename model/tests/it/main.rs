@@ -23,6 +23,7 @@ mod schedule;
 mod sending;
 mod solo;
 mod strays;
+mod tables_prop;
 #[path = "../../src/text_table.rs"]
 #[allow(dead_code, reason = "shared with the unit tests")]
 mod text_table;
