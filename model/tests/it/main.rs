@@ -21,6 +21,7 @@ mod random_walk;
 mod retransmission;
 mod schedule;
 mod sending;
+mod shutdown_stories;
 mod solo;
 mod strays;
 mod tables_prop;
