@@ -18,6 +18,7 @@ mod pair;
 mod passive_opens;
 mod probes;
 mod random_walk;
+mod rarer_options;
 mod retransmission;
 mod schedule;
 mod sending;
