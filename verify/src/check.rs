@@ -157,7 +157,7 @@ fn fit(
         late.insert(suspect);
         let other = on_model(case, live, clock, remote, &late)?;
         let remaining = diff::first(live, &other, tolerance);
-        if remaining.as_ref().is_none_or(|r| r.at_ns > d.at_ns + tolerance.late_ns) {
+        if remaining.as_ref().is_none_or(|r| r.at_ns > d.at_ns) {
             (model, difference) = (other, remaining);
             refuted.clear();
         } else {

@@ -115,7 +115,7 @@ impl Gen {
             ("tcp_synack_retries", &["0", "1"]),
             ("tcp_syn_retries", &["1"]),
             ("tcp_invalid_ratelimit", &["0", "50", "1000"]),
-            ("tcp_challenge_ack_limit", &["0", "1", "2"]),
+            ("tcp_challenge_ack_limit", &["0", "1"]),
             ("tcp_recovery", &["0"]),
             ("tcp_syncookies", &["0", "2"]),
             ("tcp_max_syn_backlog", &["1", "4"]),
@@ -353,7 +353,7 @@ impl Gen {
                 }
             }
             52..58 => {
-                let dseq = self.rng.pick(&[0, 0, 1, -1, 100, 70_000, -100]);
+                let dseq = self.rng.pick(&[0, 0, 1, -1, 100, 200_000, -100]);
                 let flags = self.rng.pick(&[Flags::RST, Flags::RST | ACK]);
                 self.segment(p, flags, dseq, 0, 0);
             }
@@ -364,7 +364,7 @@ impl Gen {
                 self.segment(p, ACK, 0, dack, len);
             }
             66..76 => {
-                let dseq = self.rng.pick(&[-1, -10, -1, 5, 100, 1000, 65_535, 100_000, -100_000]);
+                let dseq = self.rng.pick(&[-1, -10, -1, 5, 100, 1000, 200_000, -100_000]);
                 let len = self.rng.pick(&[0, 0, 1, 10, 20]);
                 let flags = self.rng.pick(&[ACK, push, fin]);
                 self.segment(p, flags, dseq, 0, len);

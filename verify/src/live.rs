@@ -20,7 +20,10 @@ use crate::tap::{Tap, What};
 use crate::wire;
 
 /// While a call blocks, how often to look whether it has returned.
-const CHECK_PENDING: u64 = 1_000_000;
+const CHECK_PENDING: u64 = 300_000;
+
+/// How long a thread that was woken may take to return from its call.
+const WOKEN_RUNS: u64 = 700_000;
 
 /// A case as the live kernel played it.
 #[derive(Clone, Debug)]
@@ -108,6 +111,10 @@ impl Live {
             let (start_ns, end_ns) = (start_ns - self.zero_ns, end_ns - self.zero_ns);
             self.seen.steps.push(Done { start_ns, end_ns });
             self.drain()?;
+            if self.files.any_pending() {
+                // Whom the step has woken shall have run before the look.
+                self.wait_until(sys::now_ns() + WOKEN_RUNS)?;
+            }
             self.look()?;
         }
         Ok(())

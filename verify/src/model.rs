@@ -55,6 +55,7 @@ pub fn play(
         files: BTreeMap::new(),
         nonblock: BTreeMap::new(),
         pending: Vec::new(),
+        held: Vec::new(),
         seen: Seen::default(),
         step: 0,
         late: late.clone(),
@@ -110,11 +111,16 @@ struct Model {
     files: BTreeMap<i32, Fd>,
     nonblock: BTreeMap<i32, bool>,
     pending: Vec<Pending>,
+    /// Closed by number, but held by a call that blocks.
+    held: Vec<Fd>,
     seen: Seen,
     step: usize,
     late: Ticks,
     tick_ns: u64,
 }
+
+/// poll()'s answer for a descriptor that is not open.
+const POLLNVAL: i64 = 0x20;
 
 /// A call that blocks.
 #[derive(Clone, Debug)]
@@ -184,8 +190,20 @@ impl Model {
             other => self.files.get(&other.fd()).copied(),
         };
         let Some(fd) = fd else {
-            return self.answer(step, at, at, Err(Errno::EBADF));
+            let answer = match call {
+                Call::Poll { .. } => Ok((1, Some(POLLNVAL))),
+                _ => Err(Errno::EBADF),
+            };
+            return self.answer(step, at, at, answer);
         };
+        if let Call::Close { fd: number } = call
+            && self.pending.iter().any(|p| p.fd == fd)
+        {
+            // A call that still runs holds the file; the socket goes when it returns.
+            self.files.remove(number);
+            self.held.push(fd);
+            return self.answer(step, at, at, Ok((0, None)));
+        }
         let nonblock = self.nonblock.get(&call.fd()).copied().unwrap_or(false);
         let mut pending = Pending { step, start_ns: at, call: call.clone(), fd, placed: 0 };
         if let Call::Connect { conn, .. } = call {
@@ -314,6 +332,17 @@ impl Model {
                 };
                 self.keep_or_answer(pending, answer, at);
             }
+            self.let_go(at);
+        }
+    }
+
+    /// Closes the sockets whose last call has returned.
+    fn let_go(&mut self, at: u64) {
+        let now = Instant { ns: at };
+        let pending = &self.pending;
+        for fd in self.held.extract_if(.., |fd| pending.iter().all(|p| p.fd != *fd)) {
+            // It cannot fail: the descriptor was good when it was closed.
+            let _ = self.kernel.close(fd, &mut Cx { now, sink: &mut self.tape });
         }
     }
 

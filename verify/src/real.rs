@@ -84,7 +84,8 @@ impl Files {
             Call::Close { .. } => f.lingers,
             _ => false,
         });
-        let real = file.map_or(-1, |f| f.real);
+        // Not −1, which poll() takes for "none".
+        let real = file.map_or(RawFd::MAX, |f| f.real);
         if !blocks {
             let start_ns = sys::now_ns();
             let outcome = perform(call, real, self.remote);

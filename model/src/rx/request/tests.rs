@@ -61,6 +61,7 @@ fn request(num_timeout: u8) -> Request {
         syn_win: 65535,
         syn_chain: 0,
         expires: 0,
+        cookie: false,
     }
 }
 
