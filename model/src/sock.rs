@@ -232,6 +232,8 @@ pub(crate) struct Sock {
     /// Bytes charged to the receive buffer. `[sk_rmem_alloc]`
     pub(crate) rmem: u32,
     pub(crate) rcv_tail_room: u32,
+    /// Memory taken from the host in pages and not yet charged.
+    pub(crate) rcv_reserve: u32,
     /// Share of payload in a buffer, in 256ths.
     pub(crate) scaling_ratio: u16,
     /// Where close() has emptied the receive queue.
@@ -346,6 +348,7 @@ impl Sock {
             rcv_ssthresh: 0,
             rmem: 0,
             rcv_tail_room: 0,
+            rcv_reserve: 0,
             scaling_ratio: crate::memory::DEFAULT_RATIO,
             rcv_purged: None,
             window_clamp: 0,

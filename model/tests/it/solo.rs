@@ -80,7 +80,7 @@ impl Solo {
         }
         let k = Kernel::new(&Config {
             release,
-            clock: Clock { hz: release.default_hz(), uptime_ns: 1_000_000_000_000 },
+            clock: Clock::new(release.default_hz(), 1_000_000_000_000),
             sysctl,
             addrs: vec![US.addr],
             mtu: 1500,
