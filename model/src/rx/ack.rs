@@ -287,7 +287,7 @@ impl Kernel {
                 self.clear_xmit_timer(id);
             }
         } else {
-            let when = self.probe_when(id);
+            let when = self.clamp_probe(id, self.probe_when(id), cx.now);
             self.reset_xmit_timer(id, Pending::Probe, when, cx.now);
         }
     }

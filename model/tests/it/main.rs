@@ -17,6 +17,7 @@ mod orphans;
 mod pair;
 mod passive_opens;
 mod probes;
+mod random_segments;
 mod random_walk;
 mod rarer_options;
 mod retransmission;

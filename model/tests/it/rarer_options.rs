@@ -115,7 +115,7 @@ fn recycle_drops_syns_of_other_hosts_behind_the_same_address() {
     let (_, fd) = solo.accepted();
     solo.close(fd);
     solo.rx("F. 1 0 ack 2");
-    let mut syn = |solo: &mut Solo, port: u16, val: u32| {
+    let syn = |solo: &mut Solo, port: u16, val: u32| {
         solo.port = port;
         let mut seg = solo.segment(say("S 0"));
         seg.options.ts = Some(Timestamp { val, ecr: 0 });
