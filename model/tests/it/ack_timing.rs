@@ -155,6 +155,10 @@ fn quickack_options() {
         let now = sender.solo.call(|k, cx| k.setsockopt(fd, SockOpt::QuickAck(1), cx).unwrap());
         assert_eq!(now, "-", "{release}: and 1 sends nothing while data are unread");
         assert_eq!(sender.read(), format!(". 1:1 ack {}", sender.next), "{release}: reading does");
+        sender.solo.call(|k, cx| k.setsockopt(fd, SockOpt::QuickAck(0), cx).unwrap());
+        assert_eq!((sender.data(100).as_str(), sender.read().as_str()), ("-", "-"), "{release}");
+        let now = sender.solo.call(|k, cx| k.setsockopt(fd, SockOpt::QuickAck(1), cx).unwrap());
+        assert_eq!(now, format!(". 1:1 ack {}", sender.next), "{release}: read and owed: at once");
     }
 }
 
