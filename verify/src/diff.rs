@@ -279,7 +279,8 @@ fn resets(live: &Seen, model: &Seen, found: &mut Vec<Difference>) {
 
 /// A label, and functions that decide for a RST and return to their caller, so that they are on our
 /// path but no longer on the stack when the RST is built.
-const DECIDED_BEFORE: [&str; 6] = [
+const DECIDED_BEFORE: [&str; 7] = [
+    "tcp_check_oom",
     "no_tcp_socket",
     "tcp_reset",
     "tcp_rcv_state_process",
