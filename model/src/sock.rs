@@ -135,6 +135,8 @@ pub(crate) struct Sock {
     pub(crate) send_shutdown: bool,
     /// A FIN has come in order. `[SOCK_DONE]`
     pub(crate) done: bool,
+    /// It came on data, or merged into data that were unread: whoever reads these reads it too.
+    pub(crate) fin_merged: bool,
     pub(crate) wake_queued: bool,
     /// A send found the buffer full. `[SOCK_NOSPACE]`
     pub(crate) no_space: bool,
@@ -232,6 +234,8 @@ pub(crate) struct Sock {
     /// Bytes charged to the receive buffer. `[sk_rmem_alloc]`
     pub(crate) rmem: u32,
     pub(crate) rcv_tail_room: u32,
+    /// Memory taken from the host in pages and not yet charged.
+    pub(crate) rcv_reserve: u32,
     /// Share of payload in a buffer, in 256ths.
     pub(crate) scaling_ratio: u16,
     /// Where close() has emptied the receive queue.
@@ -270,6 +274,7 @@ impl Sock {
             rcv_shutdown: false,
             send_shutdown: false,
             done: false,
+            fin_merged: false,
             wake_queued: false,
             no_space: false,
             connecting: false,
@@ -346,6 +351,7 @@ impl Sock {
             rcv_ssthresh: 0,
             rmem: 0,
             rcv_tail_room: 0,
+            rcv_reserve: 0,
             scaling_ratio: crate::memory::DEFAULT_RATIO,
             rcv_purged: None,
             window_clamp: 0,

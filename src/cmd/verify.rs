@@ -47,6 +47,10 @@ pub(crate) struct Args {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also play, as root and one at a time, scripts that set sysctls of the whole machine
+    /// (tcp_max_orphans, tcp_mem); they are put back afterwards.
+    #[arg(long)]
+    pub(crate) allow_global: bool,
     /// Show differing cases as they were found, not made small.
     #[arg(long)]
     pub(crate) no_shrink: bool,
@@ -99,6 +103,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
         cases,
         seed: args.seed.unwrap_or_else(new_seed),
         jobs: usize::from(args.jobs),
+        allow_global: args.allow_global,
         shrink: !args.no_shrink,
         findings_max: FINDINGS,
         save: save.is_dir().then_some(save),
@@ -126,7 +131,7 @@ fn read(file: &Path) -> Result<Option<Case>, Failure> {
         return Ok(None);
     }
     let near = |wanted: &str| {
-        let path = file.parent().unwrap_or_else(|| Path::new(".")).join(wanted);
+        let path = file.with_file_name(wanted);
         std::fs::read_to_string(path).ok()
     };
     let lowered = script::lower::lower(&parsed, Release::V6_18, &near).map_err(wrong)?;
@@ -166,6 +171,9 @@ fn story(options: &Options, setup: &Setup, report: &Report) -> String {
         "{scripts} scripts, {} generated with --seed {}",
         options.cases, options.seed
     );
+    if report.global > 0 {
+        let _ = writeln!(out, "{} need --allow-global and were left out", report.global);
+    }
     if report.replayed > 0 {
         let _ = writeln!(out, "{} played again because the machine was busy", report.replayed);
     }
@@ -175,6 +183,8 @@ fn story(options: &Options, setup: &Setup, report: &Report) -> String {
     if setup.tap.is_none() {
         let _ = writeln!(out, "without root the kernel does not tell why it sends a RST");
     }
+    let (ticks, late) = report.ticks;
+    let _ = writeln!(out, "timers ran at {ticks} ticks, at {late} of them one tick late");
     let _ = writeln!(out, "{}", coverage(report));
     let _ =
         writeln!(out, "kernel {}: {} of {} agree", kernel_version(), report.agreed, report.played);

@@ -1,23 +1,25 @@
 //! Cleaning up, also after Ctrl-C: namespaces and devices go with the process, but a tracefs
-//! instance would stay.
+//! instance and machine-wide sysctls would stay.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use crate::pool::STOP;
-use crate::sys;
 use crate::tap::{self, Tap};
+use crate::{global, sys};
 
 static INSTANCE: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// From here on SIGINT and SIGTERM clean up before they end the process. Call it before any
 /// other thread is started.
 pub fn begin() {
+    global::begin();
     sys::block_termination();
     std::thread::spawn(|| {
         let signal = sys::wait_for_signal();
         STOP.store(true, Ordering::Relaxed);
+        global::restore();
         let instance = INSTANCE.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(instance) = instance {
             tap::remove(&instance);

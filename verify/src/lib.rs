@@ -6,6 +6,7 @@ pub mod clock;
 pub mod diag;
 pub mod diff;
 pub mod generate;
+pub mod global;
 pub mod guard;
 pub mod ladder;
 pub mod live;

@@ -9,6 +9,7 @@ use finwait_sim::script::observe::Conn;
 
 use crate::clock::Tick;
 use crate::diag::Diag;
+use crate::global;
 use crate::netns::{self, Namespace};
 use crate::procfs;
 use crate::real::{Files, Made};
@@ -41,7 +42,7 @@ pub struct Played {
 pub fn play(case: &Case, tick: Tick, remote: Addr, tap: Option<&Tap>) -> io::Result<Played> {
     let ns = Namespace::enter()?;
     for (name, value) in &case.sysctls {
-        netns::set_sysctl(name, value)
+        set_sysctl(name, value)
             .map_err(|e| io::Error::new(e.kind(), format!("{name} = {value}: {e}")))?;
     }
     sys::no_timer_slack();
@@ -69,6 +70,10 @@ pub fn play(case: &Case, tick: Tick, remote: Addr, tap: Option<&Tap>) -> io::Res
     unfinished.into_iter().for_each(|made| live.answered(made));
     live.seen.answers.sort_by_key(|a| a.step);
     Ok(Played { seen: live.seen, zero_ns: live.zero_ns, blurred: live.blurred })
+}
+
+fn set_sysctl(name: &str, value: &str) -> io::Result<()> {
+    if global::is_global(name) { global::set(name, value) } else { netns::set_sysctl(name, value) }
 }
 
 struct Live {
@@ -150,7 +155,7 @@ impl Live {
                 let flow = self.talk.host_flow(u.conn);
                 self.write(&wire::emit_unreachable(self.remote, flow, seq, u.code, u.mtu))
             }
-            Act::Sysctl { name, value } => netns::set_sysctl(name, value),
+            Act::Sysctl { name, value } => set_sysctl(name, value),
             Act::Call(call) => {
                 let made = self.files.call(index, call);
                 if let Call::Connect { fd, conn } = call {

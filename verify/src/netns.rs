@@ -69,7 +69,8 @@ pub fn set_sysctl(name: &str, value: &str) -> io::Result<()> {
     std::fs::write(path(name), value)
 }
 
-fn path(name: &str) -> String {
+/// Where a sysctl is under /proc.
+pub(crate) fn path(name: &str) -> String {
     format!("/proc/sys/{}", name.replace('.', "/"))
 }
 

@@ -7,6 +7,7 @@ use finwait_model::cause::Cause;
 
 use crate::check::{self, Agree, Differ, Setup, Verdict};
 use crate::diff::Difference;
+use crate::global::{self, Guard};
 use crate::record::Recording;
 use crate::step::Case;
 use crate::{generate, ladder, pkt, pool, shrink};
@@ -22,6 +23,8 @@ pub struct Options {
     pub seed: u64,
     /// Cases played at once.
     pub jobs: usize,
+    /// Play cases that set sysctls of the whole machine?
+    pub allow_global: bool,
     /// Make differing cases small?
     pub shrink: bool,
     /// Differences to make small at most; more are only counted.
@@ -43,6 +46,8 @@ pub struct Report {
     pub replayed: usize,
     /// Those that differed.
     pub differed: Vec<Finding>,
+    /// Scripts left out because they set sysctls of the whole machine.
+    pub global: usize,
     /// Cases that could not be played, one line each.
     pub unable: Vec<String>,
     /// How often the model sent each cause in cases that agreed.
@@ -78,8 +83,13 @@ pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) 
     };
     let mut report = Report::default();
     let mut differing = Vec::new();
-    let play = |index| check::check(&case(index), setup);
-    pool::run(total, options.jobs, play, |index, verdict| {
+    let play = |index| {
+        let case = case(index);
+        let skip = global::needed_by(&case);
+        (!skip).then(|| check::check(&case, setup))
+    };
+    let mut alone = Vec::new();
+    let mut done = |report: &mut Report, index: usize, verdict: Verdict| {
         report.played += 1;
         match verdict {
             Verdict::Agree(agree) => {
@@ -98,8 +108,31 @@ pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) 
             Verdict::Differ(differ) => differing.push((index, *differ)),
             Verdict::Unable(why) => report.unable.push(why),
         }
-        progress(&report);
+        progress(report);
+    };
+    pool::run(total, options.jobs, play, |index, verdict| match verdict {
+        Some(verdict) => done(&mut report, index, verdict),
+        None => alone.push(index),
     });
+    alone.sort_unstable();
+    for index in alone {
+        if !options.allow_global {
+            report.global += 1;
+            continue;
+        }
+        match Guard::new() {
+            Ok(guard) => {
+                // A thread of its own: it changes its namespace.
+                let played =
+                    std::thread::scope(|s| s.spawn(|| check::check(&case(index), setup)).join());
+                drop(guard);
+                let verdict =
+                    played.unwrap_or_else(|_| Verdict::Unable("a thread panicked".to_owned()));
+                done(&mut report, index, verdict);
+            }
+            Err(e) => report.unable.push(format!("{}: {e}", case(index).name)),
+        }
+    }
     differing.sort_by_key(|(index, _)| *index);
     for (number, (index, differ)) in differing.into_iter().enumerate() {
         let case = case(index);

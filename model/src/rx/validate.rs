@@ -178,11 +178,7 @@ impl Kernel {
         let verdict = judge(sk, seg, seconds, replay_ms as u32, &self.behaviour);
         let mut last = sk.last_oow;
         match verdict {
-            Verdict::Pass => {
-                // 6.18 takes the timestamp of a segment in the window before it looks at the ACK.
-                self.replace_ts_recent(id, seg, cx);
-                return true;
-            }
+            Verdict::Pass => return true,
             Verdict::Reset => self.tcp_reset(id, seg, cx),
             Verdict::ChallengeRst => {
                 self.send_challenge_ack(id, seg, cx);

@@ -166,7 +166,7 @@ impl<'a> Player<'a> {
         let half_tick = 500_000_000 / u64::from(hz);
         let config = Config {
             release,
-            clock: Clock { hz, uptime_ns: UPTIME_NS + half_tick },
+            clock: Clock::new(hz, UPTIME_NS + half_tick),
             sysctl,
             addrs: vec![settings.local],
             mtu: settings.mtu,
