@@ -111,6 +111,8 @@ behaviours! {
         "A bare FIN is taken in although our receive window is zero.";
     clears_quick_only_for_acks false true "5.x"
         "Only a segment that carries a scheduled ACK uses up quickack credit.";
+    learns_buffer_overhead false true "6.6"
+        "The window follows the share of payload measured in full segments; else half of the buffer counts.";
     orphan_count_is_cached false true "5.16"
         "tcp_max_orphans is tested against a count refreshed every 100 ms; else against an exact one.";
 }

@@ -54,7 +54,6 @@ mibs! {
     DelayedACKLost "TcpExtDelayedACKLost";
     ListenOverflows "TcpExtListenOverflows";
     ListenDrops "TcpExtListenDrops";
-    TCPHPHits "TcpExtTCPHPHits";
     TCPPureAcks "TcpExtTCPPureAcks";
     TCPHPAcks "TcpExtTCPHPAcks";
     TCPRenoRecovery "TcpExtTCPRenoRecovery";

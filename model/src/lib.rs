@@ -41,6 +41,7 @@ pub mod errno;
 pub mod flow;
 pub mod kernel;
 mod life;
+mod memory;
 pub mod release;
 mod request;
 mod rx;

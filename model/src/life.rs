@@ -280,17 +280,24 @@ impl Kernel {
     /// every 100 ms, so a burst within that time passes.
     pub(crate) fn too_many_orphans(&mut self, shift: u32, now: Jiffies) -> bool {
         let count = if self.behaviour.orphan_count_is_cached {
-            let period = self.clock.from_millis(100);
-            let tick = Jiffies(now.0 / period.0.max(1));
-            if self.orphan_cache.1 != tick {
-                self.orphan_cache = (self.orphans, tick);
-            }
+            self.refresh_orphan_cache(now, self.orphans);
             self.orphan_cache.0
         } else {
             self.orphans
         };
         let limit = self.sysctl.tcp_max_orphans;
         limit >= 0 && i64::from(count) << shift > limit
+    }
+
+    /// The timer that sums the orphans every 100 ms: `count` is what it found at the beginning
+    /// of the period that `now` lies in, if nothing has changed in it before.
+    /// `[tcp_orphan_update]`
+    pub(crate) fn refresh_orphan_cache(&mut self, now: Jiffies, count: u32) {
+        let period = self.clock.from_millis(100).0.max(1);
+        let tick = Jiffies(now.0 / period);
+        if self.orphan_cache.1 != tick {
+            self.orphan_cache = (count, tick);
+        }
     }
 
     /// Does an orphan's timer find the host out of resources? Then the socket is gone.

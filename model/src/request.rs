@@ -40,6 +40,8 @@ pub(crate) struct Request {
     pub(crate) last_oow: u32,
     /// The window field of the SYN.
     pub(crate) syn_win: u16,
+    /// Only a cookie remembers it.
+    pub(crate) cookie: bool,
     /// 3.10: the chain of the listener's own table, visited by its scan.
     pub(crate) syn_chain: u32,
     /// 3.10: when the SYN-ACK is due again, jiffies.

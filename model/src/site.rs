@@ -59,6 +59,8 @@ pub struct Site {
     pub cause: Cause,
     /// Its name: `rst-no-socket`.
     pub name: &'static str,
+    /// The function whose verdict it is, where it has returned before the segment is sent.
+    pub decided_in: Option<&'static str>,
     /// Kernel functions from the entry to the send, outermost first. `no_tcp_socket` alone is a
     /// label, inside `tcp_v4_rcv`: a stack trace does not show it.
     pub path: &'static [&'static str],
@@ -77,6 +79,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::SynOnConnect,
         name: "syn-on-connect",
+        decided_in: None,
         path: &["tcp_v4_connect", "tcp_connect", "__tcp_transmit_skb"],
         reset: None,
         releases: BOTH,
@@ -85,6 +88,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::SynRetransmit,
         name: "syn-retransmit",
+        decided_in: None,
         path: &[
             "tcp_write_timer",
             "tcp_write_timer_handler",
@@ -98,6 +102,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::SynAck,
         name: "syn-ack",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -112,6 +117,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::SynAckTimer,
         name: "syn-ack-timer",
+        decided_in: None,
         path: &["reqsk_timer_handler", "inet_rtx_syn_ack", "tcp_rtx_synack"],
         reset: None,
         releases: BOTH,
@@ -120,6 +126,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::SynAckAgain,
         name: "syn-ack-again",
+        decided_in: None,
         path: &["tcp_v4_rcv", "tcp_check_req", "inet_rtx_syn_ack"],
         reset: None,
         releases: BOTH,
@@ -128,6 +135,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::SynAckSimultaneous,
         name: "syn-ack-simultaneous",
+        decided_in: None,
         path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_rcv_synsent_state_process", "tcp_send_synack"],
         reset: None,
         releases: BOTH,
@@ -136,6 +144,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::SynAckRetransmit,
         name: "syn-ack-retransmit",
+        decided_in: None,
         path: &[
             "tcp_write_timer",
             "tcp_write_timer_handler",
@@ -149,6 +158,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::SynAckCookie,
         name: "syn-ack-cookie",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -163,6 +173,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckOfSynAck,
         name: "ack-of-syn-ack",
+        decided_in: None,
         path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_rcv_synsent_state_process", "tcp_send_ack"],
         reset: None,
         releases: BOTH,
@@ -171,6 +182,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckRequest,
         name: "ack-request",
+        decided_in: None,
         path: &["tcp_v4_rcv", "tcp_check_req", "tcp_v4_reqsk_send_ack"],
         reset: None,
         releases: BOTH,
@@ -179,6 +191,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::Data,
         name: "data",
+        decided_in: None,
         path: &["tcp_sendmsg", "tcp_push", "tcp_write_xmit"],
         reset: None,
         releases: BOTH,
@@ -187,6 +200,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::DataRetransmit,
         name: "data-retransmit",
+        decided_in: None,
         path: &[
             "tcp_write_timer",
             "tcp_write_timer_handler",
@@ -200,6 +214,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::FastRetransmit,
         name: "fast-retransmit",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -215,6 +230,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::TailLossProbe,
         name: "tail-loss-probe",
+        decided_in: None,
         path: &[
             "tcp_write_timer",
             "tcp_write_timer_handler",
@@ -228,6 +244,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::Fin,
         name: "fin",
+        decided_in: None,
         path: &["tcp_send_fin", "__tcp_push_pending_frames", "tcp_write_xmit"],
         reset: None,
         releases: BOTH,
@@ -236,6 +253,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::FinRetransmit,
         name: "fin-retransmit",
+        decided_in: None,
         path: &[
             "tcp_write_timer",
             "tcp_write_timer_handler",
@@ -249,6 +267,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckQuick,
         name: "ack-quick",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -263,6 +282,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckSecond,
         name: "ack-second",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -277,6 +297,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckDelayed,
         name: "ack-delayed",
+        decided_in: None,
         path: &["tcp_delack_timer", "tcp_delack_timer_handler", "tcp_send_ack"],
         reset: None,
         releases: BOTH,
@@ -285,6 +306,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckDelayedSoon,
         name: "ack-delayed-soon",
+        decided_in: None,
         path: &["tcp_delack_timer", "tcp_delack_timer_handler", "tcp_send_ack"],
         reset: None,
         releases: BOTH,
@@ -293,6 +315,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckOutOfOrder,
         name: "ack-out-of-order",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -307,6 +330,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckOldData,
         name: "ack-old-data",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -322,6 +346,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckOutOfWindow,
         name: "ack-out-of-window",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -336,6 +361,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckPaws,
         name: "ack-paws",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -350,6 +376,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckChallenge,
         name: "ack-challenge",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -364,6 +391,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckOfFin,
         name: "ack-of-fin",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -379,6 +407,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckWindowUpdate,
         name: "ack-window-update",
+        decided_in: None,
         path: &["tcp_recvmsg", "__tcp_cleanup_rbuf", "tcp_send_ack"],
         reset: None,
         releases: BOTH,
@@ -387,6 +416,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckOnRead,
         name: "ack-on-read",
+        decided_in: None,
         path: &["tcp_recvmsg", "__tcp_cleanup_rbuf", "tcp_send_ack"],
         reset: None,
         releases: BOTH,
@@ -395,6 +425,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckZeroWindow,
         name: "ack-zero-window",
+        decided_in: None,
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
@@ -410,6 +441,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::AckQuickackOption,
         name: "ack-quickack-option",
+        decided_in: None,
         path: &["tcp_sock_set_quickack", "__tcp_cleanup_rbuf", "tcp_send_ack"],
         reset: None,
         releases: BOTH,
@@ -418,6 +450,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::ProbeZeroWindow,
         name: "probe-zero-window",
+        decided_in: None,
         path: &[
             "tcp_write_timer",
             "tcp_write_timer_handler",
@@ -432,6 +465,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::ProbeKeepalive,
         name: "probe-keepalive",
+        decided_in: None,
         path: &["tcp_keepalive_timer", "tcp_write_wakeup"],
         reset: None,
         releases: BOTH,
@@ -440,6 +474,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::TwAckFinWait2,
         name: "tw-ack-fin-wait-2",
+        decided_in: None,
         path: &["tcp_v4_rcv", "tcp_timewait_state_process", "tcp_v4_timewait_ack"],
         reset: None,
         releases: BOTH,
@@ -448,6 +483,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::TwAckOfFin,
         name: "tw-ack-of-fin",
+        decided_in: None,
         path: &["tcp_v4_rcv", "tcp_timewait_state_process", "tcp_v4_timewait_ack"],
         reset: None,
         releases: BOTH,
@@ -456,6 +492,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::TwAckTimeWait,
         name: "tw-ack-time-wait",
+        decided_in: None,
         path: &["tcp_v4_rcv", "tcp_timewait_state_process", "tcp_v4_timewait_ack"],
         reset: None,
         releases: BOTH,
@@ -464,6 +501,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstNoSocket,
         name: "rst-no-socket",
+        decided_in: Some("__inet_lookup_skb"),
         path: &["tcp_v4_rcv", "no_tcp_socket", "tcp_v4_send_reset"],
         reset: Some(RstReason::NoSocket),
         releases: BOTH,
@@ -472,7 +510,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstListenAck,
         name: "rst-listen-ack",
-        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_rcv_state_process", "tcp_v4_send_reset"],
+        decided_in: Some("tcp_rcv_state_process"),
+        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_v4_send_reset"],
         reset: Some(RstReason::TcpFlags),
         releases: BOTH,
         why: "A listener, or a half-open request, got an ACK of something it never sent.",
@@ -480,6 +519,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstRequestSyn,
         name: "rst-request-syn",
+        decided_in: None,
         path: &["tcp_v4_rcv", "tcp_check_req", "tcp_v4_send_reset"],
         reset: Some(RstReason::InvalidSyn),
         releases: BOTH,
@@ -488,6 +528,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstAcceptOverflow,
         name: "rst-accept-overflow",
+        decided_in: None,
         path: &["tcp_v4_rcv", "tcp_check_req", "tcp_v4_send_reset"],
         reset: Some(RstReason::InvalidSyn),
         releases: BOTH,
@@ -496,12 +537,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstSynSentBadAck,
         name: "rst-syn-sent-bad-ack",
-        path: &[
-            "tcp_v4_rcv",
-            "tcp_v4_do_rcv",
-            "tcp_rcv_synsent_state_process",
-            "tcp_v4_send_reset",
-        ],
+        decided_in: Some("tcp_rcv_synsent_state_process"),
+        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_v4_send_reset"],
         reset: Some(RstReason::TcpInvalidAckSequence),
         releases: BOTH,
         why: "The answer to our SYN acknowledges something else: the peer has an older connection.",
@@ -509,12 +546,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstSynSentPaws,
         name: "rst-syn-sent-paws",
-        path: &[
-            "tcp_v4_rcv",
-            "tcp_v4_do_rcv",
-            "tcp_rcv_synsent_state_process",
-            "tcp_v4_send_reset",
-        ],
+        decided_in: Some("tcp_rcv_synsent_state_process"),
+        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_v4_send_reset"],
         reset: Some(RstReason::TcpRfc7323Paws),
         releases: BOTH,
         why: "The answer to our SYN echoes a timestamp that we did not send.",
@@ -522,7 +555,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstSynRecvBadAck,
         name: "rst-syn-recv-bad-ack",
-        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_rcv_state_process", "tcp_v4_send_reset"],
+        decided_in: Some("tcp_rcv_state_process"),
+        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_v4_send_reset"],
         reset: Some(RstReason::TcpOldAck),
         releases: BOTH,
         why: "A simultaneous open's last ACK does not acknowledge our SYN.",
@@ -530,7 +564,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstLinger2FinAcked,
         name: "rst-linger2-fin-acked",
-        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_rcv_state_process", "tcp_v4_send_reset"],
+        decided_in: Some("tcp_rcv_state_process"),
+        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_v4_send_reset"],
         reset: Some(RstReason::TcpAbortOnData),
         releases: BOTH,
         why: "Our FIN is acknowledged, and TCP_LINGER2 < 0 wants no FIN_WAIT2.",
@@ -538,7 +573,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstDataAfterCloseFinAcked,
         name: "rst-data-after-close-fin-acked",
-        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_rcv_state_process", "tcp_v4_send_reset"],
+        decided_in: Some("tcp_rcv_state_process"),
+        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_v4_send_reset"],
         reset: Some(RstReason::TcpAbortOnData),
         releases: BOTH,
         why: "The segment that acknowledges our FIN brings data that nobody can read.",
@@ -546,13 +582,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstDataAfterClose,
         name: "rst-data-after-close",
-        path: &[
-            "tcp_v4_rcv",
-            "tcp_v4_do_rcv",
-            "tcp_rcv_state_process",
-            "tcp_reset",
-            "tcp_v4_send_reset",
-        ],
+        decided_in: Some("tcp_rcv_state_process"),
+        path: &["tcp_v4_rcv", "tcp_v4_do_rcv", "tcp_v4_send_reset"],
         reset: Some(RstReason::TcpAbortOnData),
         releases: BOTH,
         why: "Data came for a socket whose program has closed or shut down reading and writing.",
@@ -560,7 +591,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstTwSyn,
         name: "rst-tw-syn",
-        path: &["tcp_v4_rcv", "tcp_timewait_state_process", "tcp_v4_send_reset"],
+        decided_in: Some("tcp_timewait_state_process"),
+        path: &["tcp_v4_rcv", "tcp_v4_send_reset"],
         reset: Some(RstReason::TcpTimewaitSocket),
         releases: BOTH,
         why: "A SYN in the window of a FIN_WAIT2 bucket.",
@@ -568,7 +600,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstTwData,
         name: "rst-tw-data",
-        path: &["tcp_v4_rcv", "tcp_timewait_state_process", "tcp_v4_send_reset"],
+        decided_in: Some("tcp_timewait_state_process"),
+        path: &["tcp_v4_rcv", "tcp_v4_send_reset"],
         reset: Some(RstReason::TcpTimewaitSocket),
         releases: BOTH,
         why: "Data, or a FIN beyond a hole, for a FIN_WAIT2 bucket.",
@@ -576,6 +609,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstUnreadData,
         name: "rst-unread-data",
+        decided_in: None,
         path: &["inet_release", "tcp_close", "__tcp_close", "tcp_send_active_reset"],
         reset: Some(RstReason::TcpAbortOnClose),
         releases: BOTH,
@@ -584,6 +618,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstLingerZero,
         name: "rst-linger-zero",
+        decided_in: None,
         path: &[
             "inet_release",
             "tcp_close",
@@ -598,6 +633,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstLinger2Close,
         name: "rst-linger2-close",
+        decided_in: None,
         path: &["inet_release", "tcp_close", "__tcp_close", "tcp_send_active_reset"],
         reset: Some(RstReason::TcpAbortOnLinger),
         releases: BOTH,
@@ -606,6 +642,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstOrphanLimit,
         name: "rst-orphan-limit",
+        decided_in: Some("tcp_check_oom"),
         path: &[
             "inet_release",
             "tcp_close",
@@ -620,6 +657,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstOrphanLimitTimer,
         name: "rst-orphan-limit-timer",
+        decided_in: None,
         path: &[
             "tcp_write_timer",
             "tcp_write_timer_handler",
@@ -635,6 +673,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstFinWait2Timer,
         name: "rst-fin-wait-2-timer",
+        decided_in: None,
         path: &["tcp_keepalive_timer", "tcp_send_active_reset"],
         reset: Some(RstReason::TcpState),
         releases: BOTH,
@@ -643,6 +682,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstKeepalive,
         name: "rst-keepalive",
+        decided_in: None,
         path: &["tcp_keepalive_timer", "tcp_send_active_reset"],
         reset: Some(RstReason::TcpKeepaliveTimeout),
         releases: BOTH,
@@ -651,10 +691,8 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstListenerClosed,
         name: "rst-listener-closed",
+        decided_in: None,
         path: &[
-            "inet_release",
-            "tcp_close",
-            "__tcp_close",
             "inet_csk_listen_stop",
             "inet_child_forget",
             "tcp_disconnect",
@@ -667,6 +705,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstDisconnect,
         name: "rst-disconnect",
+        decided_in: None,
         path: &["__inet_stream_connect", "tcp_disconnect", "tcp_send_active_reset"],
         reset: Some(RstReason::TcpState),
         releases: BOTH,
@@ -675,6 +714,7 @@ pub const SITES: [Site; Cause::COUNT] = [
     Site {
         cause: Cause::RstDisconnectUnsent,
         name: "rst-disconnect-unsent",
+        decided_in: None,
         path: &["tcp_disconnect", "tcp_send_active_reset"],
         reset: Some(RstReason::TcpDisconnectWithData),
         releases: BOTH,

@@ -229,6 +229,15 @@ pub(crate) struct Sock {
     pub(crate) copied_seq: Seq,
     pub(crate) rcv_wnd: u32,
     pub(crate) rcv_ssthresh: u32,
+    /// Bytes charged to the receive buffer. `[sk_rmem_alloc]`
+    pub(crate) rmem: u32,
+    pub(crate) rcv_tail_room: u32,
+    /// Memory taken from the host in pages and not yet charged.
+    pub(crate) rcv_reserve: u32,
+    /// Share of payload in a buffer, in 256ths.
+    pub(crate) scaling_ratio: u16,
+    /// Where close() has emptied the receive queue.
+    pub(crate) rcv_purged: Option<Seq>,
     pub(crate) window_clamp: u32,
     pub(crate) ack: AckState,
     /// Window field and header length that the fast path expects; `None`: slow path. `[pred_flags]`
@@ -337,6 +346,11 @@ impl Sock {
             copied_seq: zero,
             rcv_wnd: 0,
             rcv_ssthresh: 0,
+            rmem: 0,
+            rcv_tail_room: 0,
+            rcv_reserve: 0,
+            scaling_ratio: crate::memory::DEFAULT_RATIO,
+            rcv_purged: None,
             window_clamp: 0,
             ack: AckState::default(),
             pred_win: None,
@@ -378,7 +392,7 @@ impl Sock {
     }
     /// Is the segment unread queue empty? `[sk_receive_queue]`
     pub(crate) fn receive_queue_empty(&self) -> bool {
-        self.rcv_nxt == self.copied_seq
+        self.rcv_nxt == self.rcv_purged.unwrap_or(self.copied_seq)
     }
     /// Ranges held out of order.
     pub(crate) fn ofo_ranges(&self) -> &[OfoRange] {

@@ -130,22 +130,29 @@ impl Sub for Jiffies {
 pub struct Clock {
     /// Ticks per second: 100, 250, 300 or 1000 (`CONFIG_HZ`).
     pub hz: u32,
-    /// Kernel time (nanoseconds since tick 0) when the run's clock shows [`Instant::ZERO`].
+    /// Kernel time (CLOCK_MONOTONIC, nanoseconds) when the run's clock shows [`Instant::ZERO`].
     pub uptime_ns: u64,
+    /// The number of the tick at kernel time 0. Only the timer wheel's granules see it.
+    pub boot_jiffies: u64,
 }
 
 impl Clock {
+    /// A host whose ticks are counted from kernel time 0.
+    pub const fn new(hz: u32, uptime_ns: u64) -> Self {
+        Self { hz, uptime_ns, boot_jiffies: 0 }
+    }
     /// Nanoseconds per tick.
     pub const fn tick_ns(self) -> u64 {
         1_000_000_000 / self.hz as u64
     }
     /// The tick that has begun last at `now`.
     pub const fn jiffies(self, now: Instant) -> Jiffies {
-        Jiffies((now.ns + self.uptime_ns) / self.tick_ns())
+        Jiffies((now.ns + self.uptime_ns) / self.tick_ns() + self.boot_jiffies)
     }
     /// When tick `j` begins; the run's beginning if that was before it.
     pub const fn instant(self, j: Jiffies) -> Instant {
-        Instant { ns: (j.0 * self.tick_ns()).saturating_sub(self.uptime_ns) }
+        let ns = j.0.saturating_sub(self.boot_jiffies) * self.tick_ns();
+        Instant { ns: ns.saturating_sub(self.uptime_ns) }
     }
     /// Milliseconds of kernel time, the unit of timestamps and `tw_entry_stamp` `[tcp_clock_ms]`.
     pub const fn millis(self, now: Instant) -> u64 {
@@ -203,7 +210,7 @@ mod tests {
 
     #[test]
     fn ticks_begin_on_the_phase() {
-        let clock = Clock { hz: 250, uptime_ns: 1_000_000 };
+        let clock = Clock::new(250, 1_000_000);
         assert_eq!(clock.jiffies(Instant::ZERO), Jiffies(0));
         assert_eq!(clock.jiffies(Instant { ns: 2_999_999 }), Jiffies(0));
         assert_eq!(clock.jiffies(Instant { ns: 3_000_000 }), Jiffies(1));

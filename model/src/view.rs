@@ -31,7 +31,7 @@ impl Kernel {
             timer: Some(RowTimer {
                 name: "on",
                 left: left(Jiffies(req.expires)),
-                count: req.num_timeout.into(),
+                count: req.num_retrans.into(),
             }),
             orphan: true,
         }));
@@ -75,7 +75,7 @@ impl Kernel {
             local: sk.flow.source(),
             remote: sk.flow.destination(),
             timer: self.sock_timer(id, sk, now),
-            orphan: !sk.has_file,
+            orphan: !sk.has_file && !sk.lingering,
         }
     }
 

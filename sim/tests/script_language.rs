@@ -347,3 +347,14 @@ fn definitions_stand_for_their_value() {
     assert_eq!(script.init.map(|i| i.text).as_deref(), Some("sysctl -q a=1"));
     assert_eq!(script.events[0].to_string(), "0 listen(3, 7) = 0");
 }
+
+#[test]
+fn the_fuzzers_corpus_is_survived() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/parse");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("the corpus is there") {
+        survive(&std::fs::read(entry.expect("it can be listed").path()).expect("it can be read"));
+        count += 1;
+    }
+    assert!(count >= 8, "only {count} files in the corpus");
+}

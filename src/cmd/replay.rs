@@ -230,7 +230,8 @@ fn text_lines(out: &mut impl Write, runs: &[Run], trace: bool) -> io::Result<()>
         writeln!(out, "{}: {}", run.file, run.verdict())?;
         if let (true, Outcome::Played(played)) = (trace, &run.outcome) {
             write!(out, "{}", report::trace(played))?;
-        } else if let Outcome::Played(played) = &run.outcome {
+        }
+        if let Outcome::Played(played) = &run.outcome {
             for (_, line) in &played.printed {
                 writeln!(out, "  {line}")?;
             }

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use finwait_sim::run::{HostOutcome, Outcome};
 use finwait_sim::scenario::{Scenario, Setting};
 
-use text::{grouped, seconds, wrapped};
+use text::{counted, grouped, wrapped};
 
 /// The same scenario with sysctls that might have helped.
 #[derive(Clone, Debug)]
@@ -98,15 +98,21 @@ fn clients(out: &mut String, outcome: &Outcome) {
 
 fn footer(out: &mut String, outcome: &Outcome, counter: Option<&Counter>, wall_s: f64) {
     let other = counter.map_or(0, |c| c.outcome.lifecycles);
-    let rate = (outcome.lifecycles + other) as f64 / wall_s.max(0.001);
-    let _ = writeln!(
+    let _ = write!(
         out,
-        "{} lifecycles, {} segments, {} s of virtual time in {wall_s:.2} s{} ({} lifecycles/s).",
-        grouped(outcome.lifecycles),
-        grouped(outcome.segments),
-        seconds(outcome.simulated.ns, 0),
-        if counter.is_some() { " with the counter-run" } else { "" },
-        grouped(rate as u64),
+        "{}, {}, {} of virtual time in {wall_s:.2} s",
+        counted(outcome.lifecycles, "lifecycle"),
+        counted(outcome.segments, "segment"),
+        outcome.simulated,
     );
+    if counter.is_some() {
+        out.push_str(" with the counter-run");
+    }
+    // A rate of a few dozen connections would only say how fast the program starts.
+    if wall_s > 0.1 {
+        let rate = (outcome.lifecycles + other) as f64 / wall_s;
+        let _ = write!(out, " ({} lifecycles/s)", grouped(rate as u64));
+    }
+    out.push('\n');
     let _ = writeln!(out, "digest {}", outcome.digest);
 }

@@ -11,7 +11,7 @@ use finwait_sim::because::{Example, Fatal, Group};
 use finwait_sim::run::{HostOutcome, Outcome};
 use finwait_sim::scenario::Scenario;
 
-use super::text::{grouped, millis, seconds, wrapped};
+use super::text::{counted, grouped, millis, seconds, wrapped};
 use super::{Counter, WIDTH, tables};
 
 /// Groups beyond this many are summed up in a line.
@@ -46,11 +46,23 @@ fn one(out: &mut String, group: &Group, outcome: &Outcome) {
         let _ = writeln!(out, "{INDENT}{line}");
     }
     if let Some(example) = group.examples.first() {
-        let story = format!("First: {}", in_full(example, outcome));
+        let story = format!("First: {}{}", in_full(example, outcome), waits(group));
         for line in wrapped(&story, WIDTH - INDENT.len()) {
             let _ = writeln!(out, "{INDENT}{line}");
         }
     }
+}
+
+/// How long the earlier event and the RST lie apart in the whole group.
+fn waits(group: &Group) -> String {
+    if group.count < 2 || group.longest.ns == 0 {
+        return String::new();
+    }
+    let (least, most) = (millis(group.shortest.ns), millis(group.longest.ns));
+    if least == most {
+        return format!(" All: {least} ms later.");
+    }
+    format!(" All: {least} to {most} ms later.")
 }
 
 /// "t=41.204 s: ACK of FIN …; 43.0 ms later …".
@@ -139,20 +151,24 @@ pub(super) fn counter_run(
         .iter()
         .map(|s| format!("{}.{s}", scenario.host_plan(s.host).name))
         .collect();
-    let rst = match counter.outcome.rst_count() {
-        0 => "no RST at all".to_owned(),
-        n => format!("{} RSTs", grouped(n)),
-    };
-    let mut text = format!("Counter-run with {}: {rst}", settings.join(", "));
+    let mut text = format!("Counter-run with {}: ", settings.join(", "));
+    match counter.outcome.rst_count() {
+        0 => text.push_str("no RST at all"),
+        n => {
+            let _ = write!(text, "{} all the same", counted(n, "RST"));
+        }
+    }
     for setting in &counter.settings {
         let name = &scenario.host_plan(setting.host).name;
-        if let Some(host) = counter.outcome.host(name) {
-            let _ = write!(
-                text,
-                "; {name} holds at most {} buckets, and FIN-WAIT-2 is back (at most {} at a time)",
-                grouped(u64::from(host.peak.tw)),
-                host.peak.fin_wait2
-            );
+        let Some(host) = counter.outcome.host(name) else { continue };
+        if let Some(group) = host.rst.first() {
+            let _ = write!(text, " ({}: {})", group.cause.name(), group.because.text());
+        }
+        let buckets = counted(u64::from(host.peak.tw), "bucket");
+        let _ = write!(text, "; {name} holds at most {buckets}");
+        if host.counter(Mib::TCPTimeWaitOverflow) == 0 && host.peak.fin_wait2 > 0 {
+            let most = host.peak.fin_wait2;
+            let _ = write!(text, ", and FIN-WAIT-2 is back (at most {most} at a time)");
         }
     }
     text.push('.');

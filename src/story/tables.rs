@@ -50,7 +50,7 @@ pub(super) fn first_refusal(host: &HostOutcome) -> Option<Instant> {
 
 /// FIN-WAIT-1 and FIN-WAIT-2 before the first refusal, after it, and in the counter-run.
 pub(super) fn waits(out: &mut String, host: &HostOutcome, counter: Option<&Counter>) {
-    let Some(refusal) = first_refusal(host) else { return };
+    let Some(refusal) = first_refusal(host).filter(|_| host.peak.tw >= 10) else { return };
     let _ = writeln!(
         out,
         "{:<44}{:>15}{:>15}{:>22}",

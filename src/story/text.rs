@@ -13,6 +13,12 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
+/// A number of things: `1 bucket`, `2,000 buckets`.
+pub(super) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number))
+}
+
 /// Nanoseconds as seconds with so many decimals (0 to 9), cut off.
 pub(super) fn seconds(ns: u64, decimals: u32) -> String {
     let whole = ns / 1_000_000_000;
@@ -55,6 +61,8 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(131_072), "131,072");
         assert_eq!(grouped(1_000_000), "1,000,000");
+        assert_eq!(counted(1, "bucket"), "1 bucket");
+        assert_eq!(counted(2000, "bucket"), "2,000 buckets");
         assert_eq!(seconds(53_204_117_999, 6), "53.204117");
         assert_eq!(seconds(300_000_000_000, 0), "300");
         assert_eq!(millis(42_903_000), "42.9");

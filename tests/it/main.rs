@@ -3,4 +3,6 @@
 mod bad_input;
 mod docs;
 mod program;
+mod replay;
 mod run;
+mod scripts;

@@ -46,7 +46,8 @@ impl Tick {
     pub const fn clock(self, zero_ns: u64) -> Clock {
         Clock {
             hz: (1_000_000_000 / self.tick_ns) as u32,
-            uptime_ns: self.offset * self.tick_ns + zero_ns,
+            uptime_ns: zero_ns,
+            boot_jiffies: self.offset,
         }
     }
 

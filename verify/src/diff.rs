@@ -240,7 +240,7 @@ fn look(l: &Look, m: &Look, tolerance: Tolerance, found: &mut Vec<Difference>) {
 }
 
 /// Counters that depend on how much memory the driver's buffers take, not on TCP.
-const DRIVERS_OWN: [Mib; 2] = [Mib::TCPHPHits, Mib::TCPHPAcks];
+const DRIVERS_OWN: [Mib; 1] = [Mib::TCPHPAcks];
 
 fn same_row(a: &LookRow, b: &LookRow, tolerance: Tolerance) -> bool {
     let timers = match (&a.timer, &b.timer) {

@@ -31,7 +31,11 @@ impl Recording {
             if lines.is_empty() { "[]".to_owned() } else { format!("[\n{}\n ]", lines.join(",\n")) }
         };
         let s = &self.seen;
-        let head = json!({"hz": self.clock.hz, "uptime_ns": self.clock.uptime_ns});
+        let head = json!({
+            "hz": self.clock.hz,
+            "uptime_ns": self.clock.uptime_ns,
+            "boot_jiffies": self.clock.boot_jiffies,
+        });
         let steps: Vec<Value> = s.steps.iter().map(|d| json!([d.start_ns, d.end_ns])).collect();
         format!(
             "{{\n \"kernel\": {},\n \"clock\": {head},\n \"steps\": {},\n \"sent\": {},\n \
@@ -51,7 +55,9 @@ impl Recording {
         let list = |name: &str| value.get(name)?.as_array();
         let clock = value.get("clock")?;
         let hz = u32::try_from(clock.get("hz")?.as_u64()?).ok()?;
-        let clock = Clock { hz, uptime_ns: clock.get("uptime_ns")?.as_u64()? };
+        let number = |name: &str| clock.get(name)?.as_u64();
+        let clock =
+            Clock { hz, uptime_ns: number("uptime_ns")?, boot_jiffies: number("boot_jiffies")? };
         let steps = list("steps")?
             .iter()
             .map(|v| Some(Done { start_ns: v.get(0)?.as_u64()?, end_ns: v.get(1)?.as_u64()? }));
@@ -273,7 +279,7 @@ mod tests {
             }],
             ..Seen::default()
         };
-        let clock = Clock { hz: 250, uptime_ns: u64::MAX / 3 };
+        let clock = Clock { hz: 250, uptime_ns: u64::MAX / 3, boot_jiffies: 1 << 32 };
         let recording = Recording { kernel: "6.18.44".to_owned(), clock, seen };
         let back = Recording::from_text(&recording.to_text()).unwrap();
         assert_eq!((back.seen, back.clock), (recording.seen, recording.clock));

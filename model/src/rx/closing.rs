@@ -235,7 +235,7 @@ impl Kernel {
     /// `[tcp_init_buffer_space]`
     fn init_buffer_space(&mut self, id: SockId) {
         let sk = &mut self.socks[id];
-        let most = crate::tx::full_space(sk.opt.rcvbuf);
+        let most = sk.full_space();
         let advmss = u32::from(sk.advmss);
         if sk.window_clamp >= most {
             sk.window_clamp = most;

@@ -81,6 +81,9 @@ impl Kernel {
         let payload = (end - sk.rcv_nxt) - u32::from(seg.flags.fin());
         sk.bytes_received += u64::from(payload);
         sk.rcv_nxt = end;
+        if !sk.dead {
+            sk.charge(payload, header_of(seg));
+        }
         if seg.len > 0 {
             self.event_data_recv(id, seg, cx.now);
         }
@@ -120,19 +123,7 @@ impl Kernel {
         let sk = &mut self.socks[id];
         sk.ack.lrcvtime = now;
         if seg.len >= 128 {
-            self.grow_window(id, seg);
-        }
-    }
-
-    /// The window grows with what arrives, up to the buffer. `[tcp_grow_window]`
-    fn grow_window(&mut self, id: SockId, seg: &Segment) {
-        let sk = &mut self.socks[id];
-        let space = crate::tx::full_space(sk.opt.rcvbuf).saturating_sub(sk.unread());
-        let most = sk.window_clamp.min(space);
-        if most > sk.rcv_ssthresh {
-            let step = (2 * u32::from(sk.advmss)).max(2 * u32::from(seg.len));
-            sk.rcv_ssthresh += step.min(most - sk.rcv_ssthresh);
-            sk.ack.quick |= 1;
+            self.grow_window(id, u32::from(seg.len), header_of(seg));
         }
     }
 
@@ -141,11 +132,16 @@ impl Kernel {
         let sk = &mut self.socks[id];
         let last = core::mem::take(&mut sk.ack.last_seg_size);
         if seg.len >= sk.ack.rcv_mss {
+            let pushed = u32::from(seg.len) > u32::from(sk.ack.rcv_mss) + 40;
+            if seg.len != sk.ack.rcv_mss {
+                self.learn_scaling_ratio(id, u32::from(seg.len), header_of(seg));
+            }
+            let sk = &mut self.socks[id];
             sk.ack.rcv_mss = seg.len.min(sk.advmss);
+            sk.ack.pushed |= pushed;
             return;
         }
-        let header = if seg.options.ts.is_some() { 32 } else { 20 };
-        let len = seg.len + header;
+        let len = seg.len + header_of(seg) as u16;
         let remnant = seg.flags.0 & (Flags::FIN | Flags::URG | Flags::SYN | Flags::PSH).0 != 0;
         if len >= 536 + 20 || (len >= 88 + 20 && !remnant) {
             let size = len - sk.header_len() as u16;
@@ -178,6 +174,7 @@ impl Kernel {
         let sk = &mut self.socks[id];
         sk.pred_win = None;
         sk.ack.scheduled = true;
+        sk.charge(u32::from(seg.len), header_of(seg));
         let ofo = sk.ofo.get_or_insert_with(|| Box::new(Ofo::default()));
         let covered = ofo.ranges.iter().any(|r| !new.seq.before(r.seq) && !new.end.after(r.end));
         if covered {
@@ -223,6 +220,13 @@ impl Kernel {
             sk.ofo = None;
         }
     }
+}
+
+/// Header bytes of a segment as it came.
+fn header_of(seg: &Segment) -> u32 {
+    let ts = if seg.options.ts.is_some() { 12 } else { 0 };
+    let sack = u32::from(seg.options.sack_count) * 8;
+    20 + ts + if sack > 0 { sack + 4 } else { 0 }
 }
 
 /// Adds a range, joined with those it touches; returns what it became.

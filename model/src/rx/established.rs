@@ -15,16 +15,17 @@ impl Kernel {
     ) {
         let fast = self.is_predicted(id, seg);
         self.take_timestamp(id, seg);
-        if !fast {
-            let any = Flags::ACK | Flags::RST | Flags::SYN;
-            if seg.flags.0 & any.0 == 0 {
-                return self.drop_segment(seg, DropReason::TcpFlags, cx);
-            }
-            if !self.validate(id, seg, true, cx) {
-                return;
-            }
+        if fast {
+            return self.fast_path(id, seg, cx);
         }
-        let input = AckInput { fast, challenge: true, update_ts_recent: true };
+        let any = Flags::ACK | Flags::RST | Flags::SYN;
+        if seg.flags.0 & any.0 == 0 {
+            return self.drop_segment(seg, DropReason::TcpFlags, cx);
+        }
+        if !self.validate(id, seg, true, cx) {
+            return;
+        }
+        let input = AckInput { fast: false, challenge: true, update_ts_recent: true };
         match self.tcp_ack(id, seg, input, cx) {
             AckVerdict::Good | AckVerdict::Old => {}
             AckVerdict::TooOld => return self.drop_segment(seg, DropReason::TcpTooOldAck, cx),
@@ -39,6 +40,29 @@ impl Kernel {
         if self.socks[id].state != crate::state::TcpState::Close {
             self.send_check(id, cx);
         }
+    }
+
+    /// Header prediction: the timestamp is taken and payload queued before anyone looks at the
+    /// ACK, so even a too old ACK brings its data in.
+    fn fast_path(&mut self, id: SockId, seg: &Segment, cx: &mut Cx<'_, impl Sink>) {
+        let sk = &self.socks[id];
+        let update = sk.rcv_nxt == sk.rcv_wup;
+        if update {
+            self.replace_ts_recent(id, seg, cx);
+        }
+        let input = AckInput { fast: true, challenge: true, update_ts_recent: false };
+        if seg.len == 0 {
+            self.tcp_ack(id, seg, input, cx);
+            return self.push_pending(id, crate::tx::Nagle::Socket, cx);
+        }
+        self.data_queue(id, seg, cx);
+        if seg.ack != self.socks[id].snd_una {
+            self.tcp_ack(id, seg, input, cx);
+            self.push_pending(id, crate::tx::Nagle::Socket, cx);
+        } else {
+            self.socks[id].snd_wl1 = seg.seq;
+        }
+        self.ack_check(id, cx);
     }
 
     /// Is it just what header prediction expects? `[tcp_rcv_established]`'s fast path
@@ -56,6 +80,7 @@ impl Kernel {
             && options.ts.is_some() == sk.tstamp_ok
             && seg.seq == sk.rcv_nxt
             && !seg.ack.after(sk.snd_nxt)
+            && (seg.len == 0 || sk.has_memory_for(u32::from(seg.len), sk.header_len()))
             && options.ts.is_none_or(|ts| (ts.val.wrapping_sub(sk.ts_recent) as i32) >= 0)
     }
 

@@ -83,11 +83,12 @@ impl Kernel {
         if cookie {
             self.last_overflow = Some(self.clock.jiffies(cx.now));
             self.counters.inc(Mib::SyncookiesSent);
-            if seg.options.ts.is_none() {
+            if !request.timestamps {
                 request.sack = false;
                 request.snd_wscale = None;
                 request.rcv_wscale = 0;
             }
+            request.cookie = true;
             self.send_synack(&request, Cause::SynAckCookie, cx);
             if self.behaviour.cookie_synack_counts_listen_drop {
                 self.counters.inc(Mib::ListenDrops);
@@ -180,6 +181,7 @@ impl Kernel {
             acked: false,
             last_oow: 0,
             syn_win: seg.win,
+            cookie: false,
             syn_chain: self.secrets.of_flow(flow, 5) as u32,
             expires: 0,
         }
@@ -192,7 +194,11 @@ impl Kernel {
         cause: Cause,
         cx: &mut Cx<'_, impl Sink>,
     ) {
-        let val = self.timestamp(request.ts_offset, cx.now);
+        let mut val = self.timestamp(request.ts_offset, cx.now);
+        if request.cookie {
+            val = cookie_timestamp(self.timestamp(0, cx.now), request)
+                .wrapping_add(request.ts_offset);
+        }
         let max_seg = self.socks[self.listeners[request.listener].sock].opt.max_seg;
         let options = Options {
             mss: Some(self.advertised_mss(max_seg)),
@@ -290,9 +296,19 @@ impl Kernel {
         syn.seq = irs;
         syn.options.mss = Some(COOKIE_MSS[class as usize]);
         syn.options.sack_permitted = false;
+        syn.options.wscale = None;
+        if let Some(ts) = seg.options.ts.filter(|_| self.sysctl.tcp_timestamps != 0) {
+            // [cookie_timestamp_decode]
+            let told = ts.ecr.wrapping_sub(self.timestamp_offset(flow));
+            syn.options.sack_permitted = told & COOKIE_SACK != 0;
+            let shift = told & COOKIE_WSCALE;
+            syn.options.wscale = (shift != COOKIE_WSCALE).then_some(shift as u8);
+        }
         let mut request = self.make_request(id, &syn, isn, cx.now);
-        request.snd_wscale = None;
-        request.rcv_wscale = 0;
+        let lsk = &self.socks[self.listeners[id].sock];
+        let clamp = if lsk.opt.window_clamp > 0 { lsk.opt.window_clamp } else { 65535 << 14 };
+        let space = crate::tx::full_space(lsk.opt.rcvbuf);
+        request.rcv_wnd = self.first_window(space, u32::from(request.mss), clamp);
         request.num_retrans = 1; // no RTT sample
         if self.listeners[id].accept_queue_full() {
             self.counters.inc(Mib::ListenOverflows);
@@ -319,6 +335,18 @@ impl Kernel {
         let base = self.clock.from_secs(1).0;
         Jiffies(base << timeouts.min(20)).min(self.clock.from_secs(120))
     }
+}
+
+/// What the low bits of a cookie's timestamp tell: the window scale (15: none) and SACK.
+const COOKIE_WSCALE: u32 = 15;
+const COOKIE_SACK: u32 = 16;
+
+/// A timestamp at most 64 ms old that carries the options of a SYN. `[cookie_init_timestamp]`
+fn cookie_timestamp(now: u32, request: &Request) -> u32 {
+    let wscale = request.snd_wscale.map_or(COOKIE_WSCALE, u32::from);
+    let told = wscale | if request.sack { COOKIE_SACK } else { 0 };
+    let stamp = (now & !63) | told;
+    if stamp > now { stamp.wrapping_sub(64) } else { stamp }
 }
 
 /// The MSS classes a cookie can tell.

@@ -52,7 +52,7 @@ impl Kernel {
                 if let Some(mib) = reason {
                     self.counters.inc(mib);
                 }
-                self.request_ack_limited(req, seg, cx);
+                let _sent = self.request_ack_limited(req, seg, cx);
             }
             Verdict::Ignore(reason) => {
                 if let Some(mib) = reason {
@@ -60,7 +60,11 @@ impl Kernel {
                 }
                 self.drop_segment(seg, DropReason::TcpFlags, cx);
             }
-            Verdict::Challenge => self.request_ack_limited(req, seg, cx),
+            Verdict::Challenge => {
+                if self.request_ack_limited(req, seg, cx) {
+                    self.counters.inc(Mib::TCPChallengeACK);
+                }
+            }
             Verdict::End { rst } => {
                 self.counters.inc(Mib::AttemptFails);
                 self.counters.inc(Mib::EmbryonicRsts);
@@ -150,11 +154,16 @@ impl Kernel {
     }
 
     /// `[tcp_v4_reqsk_send_ack]`, limited
-    fn request_ack_limited(&mut self, req: ReqId, seg: &Segment, cx: &mut Cx<'_, impl Sink>) {
+    fn request_ack_limited(
+        &mut self,
+        req: ReqId,
+        seg: &Segment,
+        cx: &mut Cx<'_, impl Sink>,
+    ) -> bool {
         let now = self.clock.jiffies(cx.now);
         let mut last = self.requests[req].last_oow;
         if self.oow_limited_segment(seg, &mut last, now, Mib::TCPACKSkippedSynRecv) {
-            return;
+            return false;
         }
         self.requests[req].last_oow = last;
         let request = self.requests[req];
@@ -174,6 +183,7 @@ impl Kernel {
         };
         self.counters.inc(Mib::OutSegs);
         self.emit(&ack, Cause::AckRequest, cx);
+        true
     }
 
     pub(crate) fn end_request(&mut self, req: ReqId, why: RequestEnd, cx: &mut Cx<'_, impl Sink>) {

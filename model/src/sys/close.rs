@@ -78,7 +78,7 @@ impl Kernel {
             return Closed::Now;
         }
         let verdict = judge_close(sk);
-        sk.copied_seq = sk.rcv_nxt;
+        sk.purge_receive_queue();
         match verdict {
             CloseVerdict::Nothing => {}
             CloseVerdict::ResetUnread => {
@@ -140,6 +140,8 @@ impl Kernel {
 
     /// The socket belongs to nobody now: what becomes of it? `[__tcp_close]`, adjudication
     pub(crate) fn orphan(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+        let jiffies = self.clock.jiffies(cx.now);
+        self.refresh_orphan_cache(jiffies, self.orphans);
         self.socks[id].dead = true;
         self.orphans += 1;
         let (flow, state) = (self.socks[id].flow, self.socks[id].state);

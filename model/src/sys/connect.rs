@@ -37,6 +37,8 @@ impl Kernel {
         let sk = &mut self.socks[id];
         if let Some(error) = sk.err.take() {
             sk.connecting = false;
+            // A failed attempt leaves a socket as good as new. [__inet_stream_connect]
+            self.disconnect_sock(id, cx);
             return Err(error);
         }
         match sk.state {

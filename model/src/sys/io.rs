@@ -96,8 +96,11 @@ impl Kernel {
         }
         let take = len.min(sk.unread());
         if take > 0 {
+            let before = sk.rcv_nxt - sk.copied_seq;
             sk.copied_seq += take;
-            self.cleanup_rbuf(id, take, cx);
+            let held: u32 = sk.ofo_ranges().iter().map(|r| r.end - r.seq).sum();
+            sk.uncharge(before + held, before - take + held);
+            self.cleanup_rbuf(id, take, Cause::AckOnRead, cx);
             self.settle(cx);
             return Ok(take);
         }
@@ -107,6 +110,7 @@ impl Kernel {
         if sk.done {
             // The FIN itself is read now.
             sk.copied_seq = sk.rcv_nxt;
+            sk.uncharge(1, 0);
             return Ok(0);
         }
         if let Some(error) = sk.err.take() {
@@ -132,16 +136,22 @@ impl Kernel {
     }
 
     /// Reading made room: does the peer hear of it now? `[__tcp_cleanup_rbuf]`
-    fn cleanup_rbuf(&mut self, id: SockId, copied: u32, cx: &mut Cx<'_, impl Sink>) {
+    pub(crate) fn cleanup_rbuf(
+        &mut self,
+        id: SockId,
+        copied: u32,
+        cause: Cause,
+        cx: &mut Cx<'_, impl Sink>,
+    ) {
         let pingpong = self.in_pingpong_mode(id);
         let sk = &self.socks[id];
         let mut now = None;
         if sk.ack.scheduled {
             let filled = sk.rcv_nxt - sk.rcv_wup > u32::from(sk.ack.rcv_mss);
             let pushed = sk.ack.pushed2 || (sk.ack.pushed && !pingpong);
-            let drained = copied > 0 && sk.unread() == 0 && sk.receive_queue_empty();
+            let drained = copied > 0 && sk.rmem == 0;
             if filled || (drained && pushed) {
-                now = Some(Cause::AckOnRead);
+                now = Some(cause);
             }
         }
         if now.is_none() && copied > 0 && !sk.rcv_shutdown {

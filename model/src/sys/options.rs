@@ -128,7 +128,7 @@ impl Kernel {
         let open = matches!(sk.state, TcpState::Established | TcpState::CloseWait);
         if open && sk.ack.scheduled {
             sk.ack.pushed = true;
-            self.send_ack(id, Cause::AckQuickackOption, cx);
+            self.cleanup_rbuf(id, 1, Cause::AckQuickackOption, cx);
             if value & 1 == 0 {
                 self.socks[id].ack.pingpong = thresh;
             }

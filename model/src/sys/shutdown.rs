@@ -80,7 +80,6 @@ impl Kernel {
         let id = self.sock_of(fd)?;
         self.disconnect_sock(id, cx);
         self.socks[id].connecting = false;
-        self.socks[id].err = None;
         self.settle(cx);
         Ok(())
     }
@@ -117,8 +116,10 @@ impl Kernel {
         }
         self.disarm_all(id);
         self.purge_write_queue(id);
-        let flow = self.socks[id].flow;
-        cx.sink.note(|| Note::Destroyed { flow, state: old, why: SockEnd::Aborted(cause) });
+        if old != TcpState::Close {
+            let flow = self.socks[id].flow;
+            cx.sink.note(|| Note::Destroyed { flow, state: old, why: SockEnd::Aborted(cause) });
+        }
         let sk = &mut self.socks[id];
         let seq = sk.write_seq + sk.max_window + 2;
         sk.write_seq = if seq == Seq(0) { Seq(1) } else { seq };
@@ -131,6 +132,7 @@ impl Kernel {
         sk.send_shutdown = false;
         sk.done = false;
         sk.copied_seq = sk.rcv_nxt;
+        sk.rmem = 0;
         sk.srtt_us = 0;
         sk.snd_cwnd = 10;
         sk.ack = crate::sock::AckState::default();

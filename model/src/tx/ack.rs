@@ -152,7 +152,9 @@ impl Kernel {
     /// The host's budget of challenge ACKs in this second. `[tcp_send_challenge_ack]`
     fn take_challenge_budget(&mut self, now: Instant) -> bool {
         let limit = self.sysctl.tcp_challenge_ack_limit;
-        if limit == i64::from(i32::MAX) {
+        // 6.18 draws from an inclusive range whose end wraps for 0: as good as no limit.
+        let wraps = limit <= 0 && self.behaviour.counts_every_timeout;
+        if limit == i64::from(i32::MAX) || wraps {
             return true;
         }
         let second = self.clock.seconds(now);

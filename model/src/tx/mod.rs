@@ -127,15 +127,13 @@ impl Kernel {
         let sk = &mut self.socks[id];
         let mut options = Options::default();
         if flags.syn() {
-            let active = !flags.ack();
+            // A simultaneous open's SYN-ACK offers again what the SYN did.
             options.mss = Some(sk.advmss);
-            let stamps = if active { self.sysctl.tcp_timestamps != 0 } else { sk.tstamp_ok };
-            if stamps {
+            if self.sysctl.tcp_timestamps != 0 {
                 options.ts = Some(Timestamp { val, ecr: sk.ts_recent });
             }
-            options.sack_permitted = if active { self.sysctl.tcp_sack != 0 } else { sk.sack_ok };
-            let scale = if active { self.sysctl.tcp_window_scaling != 0 } else { sk.wscale_ok };
-            options.wscale = scale.then_some(sk.rcv_wscale);
+            options.sack_permitted = self.sysctl.tcp_sack != 0;
+            options.wscale = (self.sysctl.tcp_window_scaling != 0).then_some(sk.rcv_wscale);
             return options;
         }
         if sk.tstamp_ok {

@@ -4,8 +4,10 @@
 use crate::cause::Cause;
 use crate::counters::Mib;
 use crate::kernel::Kernel;
+use crate::segment::Flags;
 use crate::seq::Seq;
 use crate::sink::{Cx, Sink};
+use crate::skb::Skb;
 use crate::sock::{Ca, Pending, Sock};
 use crate::table::slab::{SkbId, SockId};
 
@@ -102,9 +104,7 @@ impl Kernel {
         let skb = &self.skbs[skb];
         let mss = self.current_mss(id);
         let edge = sk.wnd_end();
-        // [tcp_snd_wnd_test]
-        let end = if skb.len() > mss { skb.seq + mss } else { skb.end_seq };
-        if end.after(edge) {
+        if !fits_window(skb, mss, edge) {
             return None;
         }
         let is_last = sk.unsent.tail() == sk.unsent.head();
@@ -124,6 +124,13 @@ impl Kernel {
         }
         let partial = needed % mss;
         if partial != 0 && nagle_holds(sk, nagle) { Some(needed - partial) } else { Some(needed) }
+    }
+
+    /// Is there something unsent that the peer's window has room for? `[tcp_snd_wnd_test]`
+    pub(crate) fn window_lets_head_go(&self, id: SockId) -> bool {
+        let edge = self.socks[id].wnd_end();
+        let mss = self.current_mss(id);
+        self.socks[id].unsent.head().is_some_and(|head| fits_window(&self.skbs[head], mss, edge))
     }
 
     /// The head of the unsent pieces has gone: it now waits for its ACK.
@@ -191,8 +198,6 @@ impl Kernel {
     /// Queues `len` bytes of the program's, in pieces as large as one burst may be.
     /// `[tcp_sendmsg_locked]`
     pub(crate) fn queue_payload(&mut self, id: SockId, len: u32, more: bool) {
-        use crate::segment::Flags;
-        use crate::skb::Skb;
         let goal = self.size_goal(id);
         let mut left = len;
         while left > 0 {
@@ -223,7 +228,7 @@ impl Kernel {
         let sk = &mut self.socks[id];
         sk.pushed_seq = sk.write_seq;
         if let Some(tail) = sk.unsent.tail() {
-            self.skbs[tail].flags |= crate::segment::Flags::PSH;
+            self.skbs[tail].flags |= Flags::PSH;
         }
     }
 
@@ -278,6 +283,12 @@ impl Kernel {
         }
         sk.mss_cache = mss as u16;
     }
+}
+
+/// Does the piece, or its first segment, end within the peer's window? `[tcp_snd_wnd_test]`
+fn fits_window(skb: &Skb, mss: u32, edge: Seq) -> bool {
+    let end = if skb.len() > mss { skb.seq + mss } else { skb.end_seq };
+    !end.after(edge)
 }
 
 /// Does a small segment wait? `[tcp_nagle_check]` with Minshall's rule.

@@ -148,12 +148,16 @@ impl Kernel {
             self.counters.inc(Mib::TCPLossProbes);
             self.socks[id].pending = Pending::None;
         }
+        if !self.behaviour.probes_tail_of_bare_fin {
+            // 3.10 arms the RTO in full even if nothing left.
+            self.socks[id].pending = Pending::None;
+        }
         self.rearm_rto(id, cx);
     }
 
     fn probe_tail(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) -> bool {
         self.socks[id].tlp_retrans = false;
-        if !self.socks[id].unsent.is_empty() {
+        if self.window_lets_head_go(id) {
             let before = self.socks[id].packets_out;
             self.write_xmit(id, Nagle::Off, Burst::Probe, cx);
             return self.socks[id].packets_out > before;

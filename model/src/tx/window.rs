@@ -51,10 +51,9 @@ impl Kernel {
     /// What the receive buffer has room for. `[__tcp_select_window]`
     pub(crate) fn window_to_offer(&mut self, id: SockId) -> u32 {
         let sk = &mut self.socks[id];
-        let allowed = full_space(sk.opt.rcvbuf);
+        let allowed = sk.full_space();
         let full = sk.window_clamp.min(allowed);
-        let held: u32 = sk.ofo_ranges().iter().map(|r| r.end - r.seq).sum();
-        let free = allowed.saturating_sub(sk.unread() + held);
+        let free = sk.space();
         let mss = u32::from(sk.ack.rcv_mss).min(full);
         if mss == 0 {
             return 0;

@@ -3,14 +3,25 @@
 
 extern crate alloc;
 
+mod ack_timing;
+mod active_opens;
+mod bucket_reuse;
 mod close_stories;
+mod counter_matrix;
 mod decision_tables;
 mod golden;
+mod golden_traces;
 mod pair;
+mod passive_opens;
 mod random_walk;
+mod retransmission;
+mod schedule;
+mod sending;
 mod solo;
+mod strays;
 #[path = "../../src/text_table.rs"]
 #[allow(dead_code, reason = "shared with the unit tests")]
 mod text_table;
 mod timewait_stories;
+mod trace;
 use finwait_model::{release, segment};

@@ -62,7 +62,7 @@ impl Pair {
             }
             Kernel::new(&Config {
                 release,
-                clock: Clock { hz: release.default_hz(), uptime_ns: 1_000_000_000_000 },
+                clock: Clock::new(release.default_hz(), 1_000_000_000_000),
                 sysctl,
                 addrs: vec![Addr::v4(10, 0, 0, n)],
                 mtu: 1500,

@@ -1,11 +1,13 @@
 //! One kernel and a peer made of single segments: we say what comes, the kernel answers.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use finwait_model::cause::Cause;
 use finwait_model::counters::Mib;
+use finwait_model::errno::Errno;
 use finwait_model::flow::{Addr, Endpoint, FourTuple};
-use finwait_model::kernel::{Config, Fd, Kernel, Object};
+use finwait_model::kernel::{Config, Fd, Kernel, Object, OptName};
 use finwait_model::release::Release;
 use finwait_model::segment::{Flags, Options, Segment, Timestamp};
 use finwait_model::seq::Seq;
@@ -53,8 +55,10 @@ pub(crate) struct Solo {
     pub(crate) now: Instant,
     /// The peer's port.
     pub(crate) port: u16,
-    /// Our initial sequence number, once a SYN of ours was seen.
-    iss: u32,
+    /// Our port: that of the listener, or of the last connect().
+    pub(crate) local: u16,
+    /// Our initial sequence numbers, by the peer's port.
+    iss: BTreeMap<u16, u32>,
     /// Our last timestamp.
     our_ts: u32,
     /// Do handshakes carry timestamps?
@@ -76,7 +80,7 @@ impl Solo {
         }
         let k = Kernel::new(&Config {
             release,
-            clock: Clock { hz: release.default_hz(), uptime_ns: 1_000_000_000_000 },
+            clock: Clock::new(release.default_hz(), 1_000_000_000_000),
             sysctl,
             addrs: vec![US.addr],
             mtu: 1500,
@@ -86,7 +90,8 @@ impl Solo {
             k,
             now: Instant::ZERO,
             port: PEER.port,
-            iss: 0,
+            local: US.port,
+            iss: BTreeMap::new(),
             our_ts: 0,
             timestamps: false,
             edge: 0,
@@ -106,7 +111,8 @@ impl Solo {
         self.k.check();
         for (seg, _) in &out.0 {
             if seg.flags.syn() {
-                self.iss = seg.seq.0;
+                self.iss.insert(seg.flow.dport, seg.seq.0);
+                self.local = seg.flow.sport;
                 self.scale = seg.options.wscale.unwrap_or(0);
             }
             if let Some(ts) = seg.options.ts {
@@ -128,12 +134,23 @@ impl Solo {
         self.show(&sent)
     }
 
+    fn iss_of(&self, port: u16) -> u32 {
+        self.iss.get(&port).copied().unwrap_or(0)
+    }
+    pub(crate) fn iss(&self) -> u32 {
+        self.iss_of(self.port)
+    }
+
     pub(crate) fn segment(&self, say: Say) -> Segment {
         let peer = Endpoint::new(PEER.addr, self.port);
         Segment {
-            flow: FourTuple::new(peer, US),
+            flow: FourTuple::new(peer, Endpoint::new(US.addr, self.local)),
             seq: Seq(IRS.wrapping_add(say.seq as u32)),
-            ack: if say.flags.ack() { Seq(self.iss.wrapping_add(say.ack as u32)) } else { Seq(0) },
+            ack: if say.flags.ack() {
+                Seq(self.iss().wrapping_add(say.ack as u32))
+            } else {
+                Seq(0)
+            },
             len: say.len,
             win: self.win,
             flags: say.flags,
@@ -183,7 +200,7 @@ impl Solo {
             let seq = if seg.flags.rst() && seg.flags.ack() && seg.seq == Seq(0) {
                 "0:0".to_owned()
             } else {
-                let at = seg.seq.0.wrapping_sub(self.iss) as i32;
+                let at = seg.seq.0.wrapping_sub(self.iss_of(seg.flow.dport)) as i32;
                 format!("{at}:{}", at + i32::from(seg.len))
             };
             let join = if text.is_empty() { "" } else { " + " };
@@ -217,6 +234,32 @@ impl Solo {
         assert_eq!(self.rx(". 1 0 ack 1"), "-");
         let fd = self.on(|k, cx| k.accept(listener, cx)).0.expect("a connection waits");
         (listener, fd)
+    }
+
+    /// A connection that we open to the peer's port; its SYN.
+    pub(crate) fn connect(&mut self) -> (Fd, String) {
+        let fd = self.k.socket();
+        let to = Endpoint::new(PEER.addr, self.port);
+        let (answer, sent) = self.on(|k, cx| k.connect(fd, to, cx));
+        assert_eq!(answer, Err(Errno::EINPROGRESS));
+        (fd, self.show(&sent))
+    }
+    /// The peer's SYN-ACK.
+    pub(crate) fn syn_ack(&mut self) -> String {
+        let mut seg = self.segment(say("S. 0 0 ack 1"));
+        seg.options.mss = Some(1460);
+        seg.options.sack_permitted = true;
+        seg.options.ts = self.timestamps.then_some(Timestamp { val: TSVAL, ecr: self.our_ts });
+        let sent = self.on(|k, cx| k.rx(&seg, cx)).1;
+        self.show(&sent)
+    }
+    /// Our last timestamp.
+    pub(crate) fn our_ts(&self) -> u32 {
+        self.our_ts
+    }
+    /// SO_ERROR.
+    pub(crate) fn error(&mut self, fd: Fd) -> i64 {
+        self.k.getsockopt(fd, OptName::Error).unwrap()
     }
 
     pub(crate) fn mib(&self, mib: Mib) -> u64 {

@@ -124,7 +124,7 @@ fn one_host(index: usize, name: &Spanned<String>, host: schema::Host) -> Result<
     let mut sysctl = Sysctl::new(release);
     sysctls(host.sysctl, &mut sysctl, release)?;
     let uptime_ns = host.uptime.map_or(UPTIME, |u| u.0).ns;
-    let clock = Clock { hz, uptime_ns };
+    let clock = Clock::new(hz, uptime_ns);
     Ok(HostPlan { name: name.get_ref().clone(), release, clock, addr, mtu, sysctl })
 }
 

@@ -124,6 +124,7 @@ impl Player<'_> {
     /// Tries the pending call. True if it has returned.
     fn attempt(&mut self, first: bool) -> Result<bool, String> {
         let Some(mut pending) = self.pending.take() else { return Ok(false) };
+        let place = self.place();
         let Some(answer) = self.perform(&mut pending, first) else {
             self.pending = Some(pending);
             return Ok(false);
@@ -131,11 +132,12 @@ impl Player<'_> {
         let (name, start_ns) = (pending.call.name.clone(), pending.start.ns);
         let value = answer.value.unwrap_or(-1);
         let errno = answer.value.err();
+        let text = &pending.call.text;
         let shown = match errno {
-            Some(e) => format!("{name}() = -1 {e}"),
-            None => format!("{name}() = {value}"),
+            Some(e) => format!("{text} = -1 {e}"),
+            None => format!("{text} = {value}"),
         };
-        self.rung(RungKind::Call, shown, None);
+        self.rung_at(place, RungKind::Call, shown);
         let returned = Returned {
             name: name.clone(),
             value,

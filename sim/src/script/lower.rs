@@ -189,9 +189,11 @@ impl Lowering<'_> {
     /// The sysctls of a backtick line that this release has; warns about the rest of it.
     fn shell(&mut self, line: &Shell) -> Result<Vec<(String, String)>, ScriptError> {
         let commands = shell::commands(line, self.read)?;
-        for (pos, command) in commands.ignored {
-            self.warn(pos, format!("`{command}` is not run"));
+        if !commands.ignored.is_empty() {
+            let quoted: Vec<_> = commands.ignored.iter().map(|(_, c)| format!("`{c}`")).collect();
+            self.warn(line.pos, format!("not run: {}", quoted.join(", ")));
         }
+        let mut foreign = Vec::new();
         let release = self.plan.settings.release;
         let mut scratch = Sysctl::new(release);
         let mut taken = Vec::new();
@@ -199,10 +201,13 @@ impl Lowering<'_> {
             match scratch.set(&name, &value) {
                 Ok(()) => taken.push((name, value)),
                 Err(SysctlError::Unknown) if DEFS.iter().all(|d| d.name != name) => {
-                    self.warn(pos, format!("the sysctl {name} is not modelled"));
+                    foreign.push(name);
                 }
                 Err(error) => return Err(sysctl_error(pos, release, &name, &value, &error)),
             }
+        }
+        if !foreign.is_empty() {
+            self.warn(line.pos, format!("not modelled: {}", foreign.join(", ")));
         }
         Ok(taken)
     }

@@ -61,7 +61,9 @@ impl Lowering<'_> {
         };
         let op = self.op(index, line)?;
         self.follow(&op, result);
-        Ok(Call { name: line.name.clone(), op, end: line.end, result, errno })
+        let args: Vec<_> = line.args.iter().map(ToString::to_string).collect();
+        let text = format!("{}({})", line.name, args.join(", "));
+        Ok(Call { name: line.name.clone(), text, op, end: line.end, result, errno })
     }
 
     /// What a call changes about descriptors, as far as the text tells.

@@ -11,6 +11,7 @@ mod eval;
 mod lexer;
 pub mod lower;
 mod lower_call;
+mod notes;
 pub mod observe;
 mod parse_call;
 mod parse_code;

@@ -136,6 +136,8 @@ pub struct Unreachable {
 pub struct Call {
     /// Its name in the script.
     pub name: String,
+    /// The name and the arguments as the script has them: `listen(3, 1)`.
+    pub text: String,
     /// What it does.
     pub op: Op,
     /// When it must return, as [`super::ast::Call::end`]; `None` if it must not block.

@@ -17,11 +17,12 @@ pub fn failure(file: &str, played: &Played) -> String {
         let _ = writeln!(text, "{file}:{}: {}", failure.line, failure.message);
     }
     text.push_str("\nup to then:\n");
-    let skipped = played.ladder.len().saturating_sub(RUNGS);
+    let rungs: Vec<_> = played.ladder.iter().filter(|r| r.kind != RungKind::Note).collect();
+    let skipped = rungs.len().saturating_sub(RUNGS);
     if skipped > 0 {
         let _ = writeln!(text, "  … {skipped} lines before");
     }
-    text.push_str(&ladder(&played.ladder[skipped..]));
+    text.push_str(&ladder(&rungs[skipped..]));
     if let Some((rung, cause)) = played.ladder.iter().rev().find_map(|r| Some((r, r.cause?))) {
         let site = cause.site();
         let _ = writeln!(text, "\nthe last segment sent, {}:", rung.text);
@@ -44,8 +45,8 @@ pub fn failure(file: &str, played: &Played) -> String {
     text
 }
 
-/// One line for each segment and system call: time, direction, what, and why it was sent.
-pub fn ladder(rungs: &[Rung]) -> String {
+/// One line for each rung: time, direction, what, and why it was sent.
+fn ladder(rungs: &[&Rung]) -> String {
     let width = rungs.iter().filter(|r| r.cause.is_some()).map(|r| r.text.chars().count()).max();
     let width = width.unwrap_or(0).min(70);
     let mut text = String::new();
@@ -54,6 +55,7 @@ pub fn ladder(rungs: &[Rung]) -> String {
             RungKind::In => "<",
             RungKind::Out => ">",
             RungKind::Call => " ",
+            RungKind::Note => "   ·",
         };
         let _ = write!(text, "  {:>11} {sign} {}", seconds(rung.at_ns), rung.text);
         if let Some(cause) = rung.cause {
@@ -65,18 +67,7 @@ pub fn ladder(rungs: &[Rung]) -> String {
     text
 }
 
-/// The ladder with everything the host noted between the segments.
+/// The whole ladder, with everything the host noted between the segments.
 pub fn trace(played: &Played) -> String {
-    let mut lines: Vec<(u64, u8, String)> = Vec::new();
-    for rung in &played.ladder {
-        lines.push((rung.at_ns, 1, ladder(std::slice::from_ref(rung))));
-    }
-    for (at, note) in &played.notes {
-        lines.push((*at, 0, format!("  {:>11}   · {note}\n", seconds(*at))));
-    }
-    for (at, line) in &played.printed {
-        lines.push((*at, 2, format!("  {:>11}   {line}\n", seconds(*at))));
-    }
-    lines.sort_by_key(|l| (l.0, l.1));
-    lines.into_iter().map(|l| l.2).collect()
+    ladder(&played.ladder.iter().collect::<Vec<_>>())
 }

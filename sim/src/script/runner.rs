@@ -16,9 +16,10 @@ use super::ast::Time;
 use super::calls::Pending;
 use super::compare::difference;
 use super::eval::{self, Variables};
+use super::notes::words;
 use super::observe::{Conn, Failure, Header, Observed, Record, StateRow, What, Why};
 use super::plan::{Act, Packet, Plan, Unreachable};
-use super::sink::{Sent, Wire};
+use super::sink::{Entry, Sent, Wire};
 use super::talk::Talk;
 
 /// How long after its time a packet is waited for, so that a late one can be shown.
@@ -40,8 +41,6 @@ pub struct Played {
     pub printed: Vec<(u64, String)>,
     /// Every segment both ways, with its time, for a capture.
     pub segments: Vec<(u64, finwait_model::segment::Segment)>,
-    /// What the host noted, as text, with the time.
-    pub notes: Vec<(u64, String)>,
     /// The host's sockets at the end.
     pub rows: Vec<StateRow>,
     /// The timers of the host's sockets at the end: connection, name, nanoseconds left.
@@ -74,6 +73,8 @@ pub enum RungKind {
     Out,
     /// A system call.
     Call,
+    /// What the host noted.
+    Note,
 }
 
 /// A descriptor of the script.
@@ -95,7 +96,7 @@ pub(super) struct Player<'a> {
     pub(super) closed: Vec<Fd>,
     /// The event that is being played.
     pub(super) event: usize,
-    /// How many of `wire.sent` have been learned from.
+    /// How many of `wire.log` have been learned from.
     learned: usize,
     /// Which of `wire.sent` no packet line has met yet.
     waiting: Vec<usize>,
@@ -165,7 +166,7 @@ impl<'a> Player<'a> {
         let half_tick = 500_000_000 / u64::from(hz);
         let config = Config {
             release,
-            clock: Clock { hz, uptime_ns: UPTIME_NS + half_tick },
+            clock: Clock::new(hz, UPTIME_NS + half_tick),
             sysctl,
             addrs: vec![settings.local],
             mtu: settings.mtu,
@@ -341,7 +342,7 @@ impl<'a> Player<'a> {
             .map_err(|m| format!("error handling packet: {m}"))?;
         let header = self.talk.injected(packet.conn, &packet.tcp);
         self.segments.push((self.now.ns, segment));
-        self.rung(RungKind::In, header.to_string(), None);
+        self.rung(RungKind::In, self.named(&header));
         self.record(What::Injected(header));
         self.with(|kernel, cx| kernel.rx(&segment, cx));
         self.resume()
@@ -351,7 +352,7 @@ impl<'a> Player<'a> {
         self.learn();
         let (flow, seq) = (self.talk.flow(icmp.conn), self.talk.host_seq(icmp.conn, icmp.seq));
         let message = Icmp { flow, seq, error: icmp.error, hard: icmp.hard };
-        self.rung(RungKind::In, icmp.text.clone(), None);
+        self.rung(RungKind::In, icmp.text.clone());
         self.record(What::Icmp(icmp.text.clone()));
         self.with(|kernel, cx| kernel.icmp(&message, cx));
         self.resume()
@@ -431,27 +432,41 @@ impl<'a> Player<'a> {
 
     // — what is seen —
 
-    /// Learns from what the host has sent since it was last asked.
+    /// Learns from what the host has done since it was last asked.
     pub(super) fn learn(&mut self) {
-        while let Some(sent) = self.wire.sent.get(self.learned).copied() {
-            self.talk.learn(&sent.segment);
-            let header = self.talk.header(&sent.segment);
-            let site = sent.cause.site();
-            let why = Why {
-                cause: Some(sent.cause),
-                reason: site.reset.map(|r| r.kernel_name().to_owned()),
-                path: site.path.iter().map(|&f| f.to_owned()).collect(),
-            };
-            let at_ns = sent.at.ns;
-            self.segments.push((at_ns, sent.segment));
-            let text = self.named(&header);
-            let cause = Some(sent.cause);
-            self.ladder.push(Rung { at_ns, kind: RungKind::Out, text, cause });
-            let what = What::Sent { header, why: Some(why) };
-            self.records.push(Record { at_ns, event: self.event, what });
-            self.waiting.push(self.learned);
+        while let Some(entry) = self.wire.log.get(self.learned).copied() {
             self.learned += 1;
+            match entry {
+                Entry::Sent(place) => {
+                    let sent = self.wire.sent[place];
+                    self.learn_segment(&sent);
+                    self.waiting.push(place);
+                }
+                Entry::Note(at, note) => {
+                    let text = words(&note, &self.talk);
+                    let rung = Rung { at_ns: at.ns, kind: RungKind::Note, text, cause: None };
+                    self.ladder.push(rung);
+                }
+            }
         }
+    }
+
+    fn learn_segment(&mut self, sent: &Sent) {
+        self.talk.learn(&sent.segment);
+        let header = self.talk.header(&sent.segment);
+        let site = sent.cause.site();
+        let why = Why {
+            cause: Some(sent.cause),
+            reason: site.reset.map(|r| r.kernel_name().to_owned()),
+            path: site.path.iter().map(|&f| f.to_owned()).collect(),
+        };
+        let at_ns = sent.at.ns;
+        self.segments.push((at_ns, sent.segment));
+        let text = self.named(&header);
+        let cause = Some(sent.cause);
+        self.ladder.push(Rung { at_ns, kind: RungKind::Out, text, cause });
+        let what = What::Sent { header, why: Some(why) };
+        self.records.push(Record { at_ns, event: self.event, what });
     }
 
     /// The header, with its ports if the script speaks of several connections.
@@ -468,14 +483,22 @@ impl<'a> Player<'a> {
         self.records.push(Record { at_ns: self.now.ns, event: self.event, what });
     }
 
-    pub(super) fn rung(
-        &mut self,
-        kind: RungKind,
-        text: String,
-        cause: Option<finwait_model::cause::Cause>,
-    ) {
+    fn rung(&mut self, kind: RungKind, text: String) {
+        let place = self.place();
+        self.rung_at(place, kind, text);
+    }
+
+    /// Where in the ladder the next rung comes.
+    pub(super) fn place(&mut self) -> usize {
         self.learn();
-        self.ladder.push(Rung { at_ns: self.now.ns, kind, text, cause });
+        self.ladder.len()
+    }
+
+    /// Puts a rung at a place found before: a call stands above what it sent.
+    pub(super) fn rung_at(&mut self, place: usize, kind: RungKind, text: String) {
+        self.learn();
+        let rung = Rung { at_ns: self.now.ns, kind, text, cause: None };
+        self.ladder.insert(place.min(self.ladder.len()), rung);
     }
 
     fn rows(&self) -> Vec<StateRow> {
@@ -530,7 +553,6 @@ impl<'a> Player<'a> {
         let timers = timers.collect();
         let counters = self.kernel.counters().non_zero();
         let counters = counters.map(|(mib, n)| (mib.nstat_name().to_owned(), n)).collect();
-        let notes = self.wire.notes.iter().map(|(at, note)| (at.ns, format!("{note:?}"))).collect();
         let mut causes: Vec<_> = self.wire.sent.iter().map(|s| s.cause).collect();
         causes.sort_unstable();
         causes.dedup();
@@ -546,7 +568,6 @@ impl<'a> Player<'a> {
             ladder,
             printed: self.printed,
             segments,
-            notes,
             rows,
             timers,
             unmatched: self.waiting.len(),

@@ -21,14 +21,24 @@ pub(super) struct Sent {
 pub(super) struct Wire {
     pub(super) now: Instant,
     pub(super) sent: Vec<Sent>,
-    pub(super) notes: Vec<(Instant, Note)>,
+    pub(super) log: Vec<Entry>,
+}
+
+/// What happened, in order.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Entry {
+    /// A segment left: its place in [`Wire::sent`].
+    Sent(usize),
+    /// The host noted something.
+    Note(Instant, Note),
 }
 
 impl Sink for Wire {
     fn transmit(&mut self, segment: &Segment, cause: Cause) {
+        self.log.push(Entry::Sent(self.sent.len()));
         self.sent.push(Sent { at: self.now, segment: *segment, cause });
     }
     fn note(&mut self, note: impl FnOnce() -> Note) {
-        self.notes.push((self.now, note()));
+        self.log.push(Entry::Note(self.now, note()));
     }
 }

@@ -3,5 +3,6 @@
 mod bad_scenarios;
 mod determinism;
 mod golden;
+mod incident;
 mod scenarios;
 mod stage;

@@ -26,7 +26,7 @@ const SYN_TSVAL: u32 = 900;
 fn kernel(release: Release) -> Kernel {
     Kernel::new(&Config {
         release,
-        clock: Clock { hz: 1000, uptime_ns: 0 },
+        clock: Clock::new(1000, 0),
         sysctl: Sysctl::new(release),
         addrs: vec![Addr::v4(10, 0, 0, 2)],
         mtu: 1500,
@@ -61,6 +61,7 @@ fn request(num_timeout: u8) -> Request {
         syn_win: 65535,
         syn_chain: 0,
         expires: 0,
+        cookie: false,
     }
 }
 
