@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<RunPlan, Failure> {
     Ok(RunPlan { scenario, counter })
 }
 
-fn read(path: &Path) -> Result<Scenario, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Scenario, Failure> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failure::unreadable(&shown, &e))?;
     let stem = path.file_stem().map_or_else(|| shown.clone(), |s| s.to_string_lossy().into_owned());

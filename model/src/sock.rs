@@ -135,6 +135,8 @@ pub(crate) struct Sock {
     pub(crate) send_shutdown: bool,
     /// A FIN has come in order. `[SOCK_DONE]`
     pub(crate) done: bool,
+    /// It came on data, or merged into data that were unread: whoever reads these reads it too.
+    pub(crate) fin_merged: bool,
     pub(crate) wake_queued: bool,
     /// A send found the buffer full. `[SOCK_NOSPACE]`
     pub(crate) no_space: bool,
@@ -272,6 +274,7 @@ impl Sock {
             rcv_shutdown: false,
             send_shutdown: false,
             done: false,
+            fin_merged: false,
             wake_queued: false,
             no_space: false,
             connecting: false,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use finwait_model::cause::Cause;
 use finwait_model::flow::{Addr, FourTuple};
 use finwait_model::release::Release;
 use finwait_model::segment::Segment;
@@ -31,6 +32,9 @@ struct Side {
     isn: Seq,
     end: Seq,
     fin_end: Option<Seq>,
+    /// It began with a SYN cookie. A late duplicate of the peer's ACK makes the same connection
+    /// anew, with the same numbers, so its FIN need not be the last word.
+    cookie: bool,
 }
 
 impl Judge {
@@ -91,7 +95,9 @@ impl Judge {
         if segment.flags.syn() {
             if sides[0].is_none_or(|s| s.isn != segment.seq) {
                 let end = segment.end_seq();
-                *sides = [Some(Side { isn: segment.seq, end, fin_end: None }), sides[0]];
+                let cookie = sent.cause == Cause::SynAckCookie;
+                let side = Side { isn: segment.seq, end, fin_end: None, cookie };
+                *sides = [Some(side), sides[0]];
             }
             return;
         }
@@ -99,6 +105,7 @@ impl Judge {
         let mut rule = None;
         match sides.iter_mut().flatten().find(|s| belongs(s, segment)) {
             None => rule = Some("a segment continues what its end has sent before"),
+            Some(side) if side.cookie => side.end = side.end.later(segment.end_seq()),
             Some(side) => {
                 let end = segment.end_seq();
                 if side.fin_end.is_some_and(|fin| end.after(fin)) {

@@ -15,6 +15,8 @@ use finwait_sim::script::{parse, report};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::extract;
+
 use crate::failure::{Failure, Verdict};
 
 /// Play packetdrill scripts on the model.
@@ -25,8 +27,22 @@ use crate::failure::{Failure, Verdict};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Scripts, or directories of scripts (*.pkt).
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "from", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Print a connection of a scenario's run as a script, instead of playing one.
+    #[arg(long, value_name = "SCENARIO.toml", conflicts_with = "files")]
+    pub(crate) from: Option<PathBuf>,
+    /// Which connection: the Nth that was opened in the run.
+    #[arg(long, value_name = "N", requires = "from", conflicts_with = "rst",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) flow: Option<u64>,
+    /// Which connection: that of the Nth RST in the run [default: the first].
+    #[arg(long, value_name = "N", requires = "from",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rst: Option<u64>,
+    /// Whose side of the connection [default: who sent the RST, or was connected to].
+    #[arg(long, value_name = "NAME", requires = "from")]
+    pub(crate) host: Option<String>,
     /// The kernel to play on [default: what the script's `// kernel:` line says, or 6.18].
     #[arg(long, value_name = "RELEASE", value_parser = release)]
     pub(crate) kernel: Option<Release>,
@@ -94,7 +110,10 @@ impl Run {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
-    Ok(replay(args)?)
+    match &args.from {
+        Some(path) => extract::run(args, path),
+        None => Ok(replay(args)?),
+    }
 }
 
 fn replay(args: &Args) -> io::Result<Verdict> {

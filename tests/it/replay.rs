@@ -152,3 +152,41 @@ fn a_script_that_needs_ipv6_says_so() {
     assert_eq!(ended.status, 2);
     assert!(ended.stderr.contains("finwait plays IPv4 scripts only"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_connection_of_a_run_is_a_script_that_holds() {
+    for (scenario, which, side) in [
+        ("closes-apart", ["--rst", "2"], None),
+        ("closes-apart", ["--flow", "2"], None),
+        ("closes-together", ["--flow", "1"], Some("web")),
+        ("closes-while-peer-writes", ["--rst", "1"], None),
+        ("forty-milliseconds", ["--flow", "3"], Some("web")),
+        ("slots-3.10", ["--flow", "7"], None),
+    ] {
+        let path = format!("examples/scenarios/{scenario}.toml");
+        let mut args = vec!["replay", "--from", &path];
+        args.extend(which);
+        args.extend(side.iter().flat_map(|name| ["--host", *name]));
+        let script = finwait(&args);
+        assert_eq!(script.status, 0, "{args:?}: {}", script.stderr);
+        let name = format!("from_{scenario}{}", which.concat());
+        let paths = folder(&name, &[("a.pkt", &script.stdout)]);
+        let ended = finwait(&["replay", &paths[0]]);
+        assert_eq!(ended.status, 0, "{args:?}\n{}\n{}", script.stdout, ended.stderr);
+        assert!(script.stdout.lines().count() > 10, "{}", script.stdout);
+    }
+}
+
+#[test]
+fn what_a_run_does_not_have_is_named() {
+    let path = "examples/scenarios/closes-apart.toml";
+    for (args, words) in [
+        (["--flow", "999999"], "no connection 999999: fewer were opened"),
+        (["--rst", "999999"], "no RST 999999: fewer were sent"),
+        (["--host", "nobody"], "no host nobody; it has "),
+    ] {
+        let ended = finwait(&[["replay", "--from", path].as_slice(), &args].concat());
+        assert_eq!((ended.status, ended.stdout.as_str()), (2, ""));
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+}

@@ -177,6 +177,7 @@ impl Kernel {
     ) {
         let now_us = self.clock.micros(cx.now);
         let mut first_us = None;
+        let mut acked_segments = 0;
         while let Some(head) = self.socks[id].rtx.head() {
             let piece = self.skbs[head];
             let sk = &self.socks[id];
@@ -202,6 +203,7 @@ impl Kernel {
                 self.rack_advance(id, &piece, now_us);
             }
             news.acked |= acked > 0;
+            acked_segments += acked;
             news.syn_acked |= piece.flags.syn();
             if !whole {
                 break;
@@ -224,8 +226,7 @@ impl Kernel {
         let sampled = self.update_rtt(id, news.acked, seq_rtt.or(news.sack_rtt_us), cx.now);
         news.set_xmit_timer |= news.acked;
         if !self.socks[id].sack_ok && news.acked {
-            // Without SACK the duplicates counted so far belong to what is acknowledged now.
-            self.socks[id].sacked_out = 0;
+            self.remove_reno_sacks(id, acked_segments);
         }
         if !news.acked
             && let (true, Some(sack_rtt)) = (sampled, news.sack_rtt_us)
@@ -239,6 +240,16 @@ impl Kernel {
             self.grow_cwnd(id, news.delivered);
             self.wake_writer(id);
         }
+    }
+
+    /// Without SACK each duplicate ACK stood for one segment behind the hole: what is acknowledged
+    /// now takes those along, but for the one that filled the hole.
+    /// `[tcp_remove_reno_sacks]`, `[tcp_limit_reno_sacked]`
+    fn remove_reno_sacks(&mut self, id: SockId, acked: u32) {
+        let sk = &mut self.socks[id];
+        let holes = sk.lost_out.max(1).min(sk.packets_out);
+        let left = sk.sacked_out.saturating_sub(acked.saturating_sub(1));
+        sk.sacked_out = left.min(sk.packets_out - holes);
     }
 
     /// Slow start, and a crude additive increase beyond it. `[tcp_slow_start]`
@@ -276,7 +287,7 @@ impl Kernel {
                 self.clear_xmit_timer(id);
             }
         } else {
-            let when = self.probe_when(id);
+            let when = self.clamp_probe(id, self.probe_when(id), cx.now);
             self.reset_xmit_timer(id, Pending::Probe, when, cx.now);
         }
     }

@@ -52,7 +52,7 @@ impl Kernel {
             }
             return self.queue_in_order(id, seg, cx);
         }
-        self.queue_out_of_order(id, seg, cx);
+        self.queue_out_of_order(id, seg);
     }
 
     /// Not taken, but answered at once. `[tcp_data_queue]`, `out_of_window`
@@ -81,6 +81,9 @@ impl Kernel {
         let payload = (end - sk.rcv_nxt) - u32::from(seg.flags.fin());
         sk.bytes_received += u64::from(payload);
         sk.rcv_nxt = end;
+        if seg.flags.fin() {
+            sk.fin_merged = payload > 0 || sk.rmem > 0;
+        }
         if !sk.dead {
             sk.charge(payload, header_of(seg));
         }
@@ -167,8 +170,21 @@ impl Kernel {
         }
     }
 
+    /// Another duplicate: it joins the one to be reported if they touch. `[tcp_dsack_extend]`
+    fn extend_dsack(&mut self, id: SockId, left: Seq, right: Seq) {
+        match self.socks[id].dsack.as_mut() {
+            None => self.set_dsack(id, left, right),
+            Some(block) if !left.after(block.right) && !block.left.after(right) => {
+                block.left = block.left.earlier(left);
+                block.right = block.right.later(right);
+            }
+            Some(_) => {}
+        }
+    }
+
     /// Beyond a hole. `[tcp_data_queue_ofo]`
-    fn queue_out_of_order(&mut self, id: SockId, seg: &Segment, cx: &mut Cx<'_, impl Sink>) {
+    fn queue_out_of_order(&mut self, id: SockId, seg: &Segment) {
+        self.measure_rcv_mss(id, seg);
         self.counters.inc(Mib::TCPOFOQueue);
         let new = OfoRange { seq: seg.seq, end: seg.end_seq(), fin: seg.flags.fin() };
         let sk = &mut self.socks[id];
@@ -187,12 +203,14 @@ impl Kernel {
         let merged = insert_range(ofo, new);
         if sack_ok {
             note_sack(ofo, merged);
+            // Without SACK the window stays, so that the ACK is a duplicate.
+            self.grow_window(id, u32::from(seg.len), header_of(seg));
         }
-        let _ = cx;
     }
 
     /// The hole is filled: what lay behind it is in order now. `[tcp_ofo_queue]`
     fn drain_out_of_order(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+        let filled = self.socks[id].rcv_nxt;
         loop {
             let sk = &mut self.socks[id];
             let Some(ofo) = sk.ofo.as_mut() else { return };
@@ -201,11 +219,16 @@ impl Kernel {
                 break;
             }
             ofo.ranges.remove(0);
+            if first.seq.before(filled) {
+                self.extend_dsack(id, first.seq, first.end.earlier(filled));
+            }
+            let sk = &mut self.socks[id];
             if first.end.after(sk.rcv_nxt) {
                 let payload = (first.end - sk.rcv_nxt) - u32::from(first.fin);
                 sk.bytes_received += u64::from(payload);
                 sk.rcv_nxt = first.end;
                 if first.fin {
+                    self.socks[id].fin_merged = true;
                     self.rcv_fin(id, cx);
                 }
             }

@@ -170,6 +170,9 @@ impl Kernel {
             if sk.ca == Ca::Recovery {
                 sk.snd_cwnd = sk.snd_cwnd.min(sk.snd_ssthresh).max(2);
             }
+            if !sk.sack_ok {
+                sk.sacked_out = 0; // [tcp_reset_reno_sack]
+            }
             sk.ca = Ca::Open;
         }
         if sk.retrans_out == 0 && sk.ca < Ca::Recovery {

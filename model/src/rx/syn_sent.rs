@@ -66,6 +66,11 @@ impl Kernel {
     fn finish_connect(&mut self, id: SockId, seg: &Segment, cx: &mut Cx<'_, impl Sink>) {
         self.take_syn_options(id, seg, cx);
         let sk = &mut self.socks[id];
+        if !sk.wscale_ok {
+            // Only here: a simultaneous open keeps its own scale whatever the peer said.
+            sk.rcv_wscale = 0;
+            sk.window_clamp = sk.window_clamp.min(65535);
+        }
         sk.snd_wl1 = seg.seq;
         let input = AckInput { fast: false, challenge: true, update_ts_recent: false };
         self.tcp_ack(id, seg, input, cx);
@@ -119,9 +124,7 @@ impl Kernel {
             }
             None => {
                 sk.snd_wscale = 0;
-                sk.rcv_wscale = 0;
                 sk.wscale_ok = false;
-                sk.window_clamp = sk.window_clamp.min(65535);
             }
         }
         sk.saw_tstamp = false;

@@ -99,7 +99,11 @@ impl Kernel {
             let before = sk.rcv_nxt - sk.copied_seq;
             sk.copied_seq += take;
             let held: u32 = sk.ofo_ranges().iter().map(|r| r.end - r.seq).sum();
-            sk.uncharge(before + held, before - take + held);
+            if sk.done && sk.unread() == 0 && (sk.fin_merged || take < len) {
+                sk.copied_seq = sk.rcv_nxt;
+            }
+            let after = sk.rcv_nxt - sk.copied_seq;
+            sk.uncharge(before + held, after + held);
             self.cleanup_rbuf(id, take, Cause::AckOnRead, cx);
             self.settle(cx);
             return Ok(take);

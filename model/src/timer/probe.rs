@@ -9,7 +9,7 @@ use crate::skb::Skb;
 use crate::sock::Pending;
 use crate::state::TcpState;
 use crate::table::slab::SockId;
-use crate::time::Jiffies;
+use crate::time::{Instant, Jiffies};
 
 impl Kernel {
     /// Nothing is out, something waits, and the window is shut. `[tcp_probe_timer]`
@@ -56,7 +56,7 @@ impl Kernel {
         if sk.backoff < limit {
             sk.backoff += 1;
         }
-        let when = self.probe_when(id);
+        let when = self.clamp_probe(id, self.probe_when(id), cx.now);
         self.reset_xmit_timer(id, Pending::Probe, when, cx.now);
     }
 
@@ -95,6 +95,23 @@ impl Kernel {
         }
         let seq = self.socks[id].snd_una - 1;
         self.transmit(id, &Skb::new(seq, 0, Flags::ACK), cause, cx);
+    }
+
+    /// A probe's delay, or what is left of TCP_USER_TIMEOUT.
+    /// `[tcp_clamp_probe0_to_user_timeout]`
+    pub(crate) fn clamp_probe(&self, id: SockId, when: Jiffies, now: Instant) -> Jiffies {
+        let sk = &self.socks[id];
+        let user = u64::from(sk.opt.user_timeout);
+        if user == 0 || !self.behaviour.counts_every_timeout {
+            return when;
+        }
+        let since = if sk.probes_stamp == 0 {
+            0
+        } else {
+            self.clock.millis(now).saturating_sub(sk.probes_stamp)
+        };
+        let left = self.clock.from_millis(user.saturating_sub(since));
+        when.min(left.max(Jiffies(2)))
     }
 
     /// The first probe's delay. `[tcp_probe0_base]`

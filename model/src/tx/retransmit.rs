@@ -188,6 +188,9 @@ impl Kernel {
         let mut at = self.socks[id].rtx.head();
         let head = at;
         let rack = self.uses_rack() && self.socks[id].sack_ok;
+        if !self.socks[id].sack_ok {
+            self.socks[id].sacked_out = 0; // [tcp_reset_reno_sack]
+        }
         while let Some(skb) = at {
             let piece = self.skbs[skb];
             let sk = &self.socks[id];

@@ -10,9 +10,12 @@ use finwait_model::flow::{Addr, Endpoint};
 use finwait_model::kernel::{Config, Fd, Kernel};
 use finwait_model::release::Release;
 use finwait_model::segment::Segment;
-use finwait_model::sink::{Cx, Sink};
+use finwait_model::sink::{Cx, Note, Sink};
+use finwait_model::state::TcpState;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Instant, Span};
+
+use crate::witness;
 
 /// Which end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,13 +27,35 @@ pub(crate) enum End {
 }
 use End::{C, S};
 
-/// Everything that left one host during a call.
+/// Everything that left one host during a call, and the states that it saw.
 #[derive(Default)]
-pub(crate) struct Out(pub(crate) Vec<(Segment, Cause)>);
+pub(crate) struct Out(pub(crate) Vec<(Segment, Cause)>, Vec<TcpState>);
 
 impl Sink for Out {
     fn transmit(&mut self, segment: &Segment, cause: Cause) {
         self.0.push((*segment, cause));
+    }
+    fn note(&mut self, note: impl FnOnce() -> Note) {
+        match note() {
+            Note::State { to, .. } => self.1.push(to),
+            Note::BucketBorn { substate, .. } => self.1.push(substate),
+            Note::BucketTimeWait { .. } => self.1.push(TcpState::TimeWait),
+            Note::RequestBorn { .. } => self.1.push(TcpState::NewSynRecv),
+            _ => {}
+        }
+    }
+}
+
+impl Out {
+    /// Tells the witness what was seen, and gives the segments.
+    pub(crate) fn seen(self, release: Release) -> Vec<(Segment, Cause)> {
+        for (_, cause) in &self.0 {
+            witness::saw(release, cause.name());
+        }
+        for state in &self.1 {
+            witness::saw(release, state.kernel_name());
+        }
+        self.0
     }
 }
 
@@ -90,7 +115,8 @@ impl Pair {
         let mut cx = Cx { now: self.now, sink: &mut out };
         let answer = call(&mut self.hosts[end as usize], &mut cx);
         self.hosts[end as usize].check();
-        for (seg, cause) in out.0 {
+        let release = self.hosts[end as usize].release();
+        for (seg, cause) in out.seen(release) {
             if seg.flags.syn() && self.isn[end as usize].is_none() {
                 self.isn[end as usize] = Some(seg.seq.0);
             }

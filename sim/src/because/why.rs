@@ -115,9 +115,13 @@ impl Because {
     /// segment that it answers.
     pub(super) fn of(cause: Cause, past: Option<&Past>, answers: Option<&Segment>) -> Self {
         match cause {
-            Cause::RstNoSocket | Cause::RstListenAck => past
+            Cause::RstNoSocket => past
                 .and_then(|p| p.fatal)
                 .map_or_else(|| Self::stray(answers), |f| Self::after(f.1)),
+            // Something was there before, or this is an ACK that fits no SYN cookie.
+            Cause::RstListenAck => {
+                past.and_then(|p| p.fatal).map_or(Self::Handshake, |f| Self::after(f.1))
+            }
             Cause::RstTwData | Cause::RstTwSyn => Self::BucketStands,
             Cause::RstDataAfterClose | Cause::RstDataAfterCloseFinAcked => Self::ClosedBefore,
             Cause::RstLinger2FinAcked | Cause::RstLinger2Close => Self::Linger2,

@@ -8,6 +8,7 @@ mod calls;
 mod compare;
 pub mod diagnostic;
 mod eval;
+pub mod export;
 mod lexer;
 pub mod lower;
 mod lower_call;

@@ -170,6 +170,10 @@ impl Parser {
             let event = self.event()?;
             script.events.push(event);
         }
+        if script.events.is_empty() {
+            let expected = "expected an event, as in 0 < S 0:0(0) win 1000";
+            return Err(ScriptError::syntax(self.pos(), "the script has no events", expected));
+        }
         Ok(())
     }
 

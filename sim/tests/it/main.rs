@@ -1,5 +1,6 @@
 //! The engine and its scenarios, as a user sees them.
 
+mod any_scenario;
 mod bad_scenarios;
 mod determinism;
 mod golden;
