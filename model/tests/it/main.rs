@@ -5,6 +5,7 @@ extern crate alloc;
 
 mod ack_timing;
 mod active_opens;
+mod bucket_lifetimes;
 mod bucket_reuse;
 mod close_stories;
 mod counter_matrix;
