@@ -1,7 +1,7 @@
 //! `finwait replay`: packetdrill scripts on the model.
 
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use finwait_model::release::Release;
@@ -11,7 +11,7 @@ use finwait_sim::script::ast::Pos;
 use finwait_sim::script::diagnostic::{Kind, ScriptError};
 use finwait_sim::script::lower::{lower, sysctl_error};
 use finwait_sim::script::runner::{Options, Played, play};
-use finwait_sim::script::{parse, report};
+use finwait_sim::script::{MAX_BYTES, parse, report};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -187,10 +187,17 @@ fn scripts(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The file's bytes, but not many more than a script may have: the parser names the limit.
+fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads and plays one script.
 fn one(path: &Path, args: &Args) -> Run {
     let file = path.display().to_string();
-    let bytes = match std::fs::read(path) {
+    let bytes = match bounded(path) {
         Ok(bytes) => bytes,
         Err(error) => {
             let text = format!("{file}: {error}\n");
