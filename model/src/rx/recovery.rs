@@ -178,7 +178,9 @@ impl Kernel {
         }
         let duplicate = !news.advanced && !news.not_dup() && !news.dsack && sk.packets_out > 0;
         if !sk.sack_ok && duplicate {
-            sk.sacked_out = (sk.sacked_out + 1).min(sk.packets_out);
+            // As many may have left the network as are not lost. [tcp_limit_reno_sacked]
+            let holes = sk.lost_out.clamp(1, sk.packets_out);
+            sk.sacked_out = (sk.sacked_out + 1).min(sk.packets_out - holes);
         }
         if sk.ca >= Ca::Recovery && !sk.snd_una.before(sk.high_seq) {
             if sk.ca == Ca::Recovery {

@@ -44,10 +44,7 @@ impl Kernel {
         }
         match self.judge_request(&request, seg, self.clock.seconds(cx.now)) {
             Verdict::SynAckAgain => self.synack_again(req, cx),
-            Verdict::BadAck => {
-                self.drop_segment(seg, DropReason::TcpFlags, cx);
-                self.send_reset(seg, Cause::RstListenAck, cx);
-            }
+            Verdict::BadAck => self.rx_listen(request.listener, seg, None, cx),
             Verdict::Ack(reason) => {
                 if let Some(mib) = reason {
                     self.counters.inc(mib);

@@ -17,12 +17,16 @@ mod orphans;
 mod pair;
 mod passive_opens;
 mod probes;
+mod random_segments;
 mod random_walk;
+mod rarer_options;
 mod retransmission;
 mod schedule;
 mod sending;
+mod shutdown_stories;
 mod solo;
 mod strays;
+mod tables_prop;
 #[path = "../../src/text_table.rs"]
 #[allow(dead_code, reason = "shared with the unit tests")]
 mod text_table;
