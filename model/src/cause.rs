@@ -55,6 +55,7 @@ pub enum Cause {
     RstSynSentBadAck,
     RstSynSentPaws,
     RstSynRecvBadAck,
+    RstSynRecvOldAck,
     RstLinger2FinAcked,
     RstDataAfterCloseFinAcked,
     RstDataAfterClose,

@@ -215,6 +215,8 @@ pub(crate) struct Sock {
     pub(crate) probes_out: u8,
     pub(crate) total_rto: u16,
     pub(crate) total_retrans: u32,
+    /// Copies that the peer reported as duplicates.
+    pub(crate) dsack_dups: u32,
     /// Milliseconds of kernel time when the first retransmission went out; 0: none is out.
     pub(crate) retrans_stamp: u64,
     /// Milliseconds when probing began; 0: no probe is out.
@@ -339,6 +341,7 @@ impl Sock {
             probes_out: 0,
             total_rto: 0,
             total_retrans: 0,
+            dsack_dups: 0,
             retrans_stamp: 0,
             probes_stamp: 0,
             lsndtime: Jiffies(0),

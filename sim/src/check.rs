@@ -35,6 +35,21 @@ struct Side {
     /// It began with a SYN cookie. A late duplicate of the peer's ACK makes the same connection
     /// anew, with the same numbers, so its FIN need not be the last word.
     cookie: bool,
+    /// By how much its window field is to be shifted, once the handshake is through.
+    scale: u8,
+    /// How far it has ever allowed the other end to send.
+    offer: Option<Seq>,
+}
+
+impl Side {
+    /// Takes the segment's acknowledgement and window in.
+    fn offers(&mut self, segment: &Segment) {
+        if segment.flags.ack() && !segment.flags.rst() {
+            let shift = if segment.flags.syn() { 0 } else { self.scale };
+            let edge = segment.ack + (u32::from(segment.win) << shift);
+            self.offer = Some(self.offer.map_or(edge, |before| before.later(edge)));
+        }
+    }
 }
 
 impl Judge {
@@ -91,13 +106,21 @@ impl Judge {
         if segment.flags.rst() {
             return;
         }
+        if segment.len > 0 && !self.was_allowed(segment) {
+            self.accuse(sent, "no data is sent beyond what the other end has ever allowed");
+        }
         let sides = self.sides.entry(segment.flow).or_default();
         if segment.flags.syn() {
             if sides[0].is_none_or(|s| s.isn != segment.seq) {
                 let end = segment.end_seq();
                 let cookie = sent.cause == Cause::SynAckCookie;
-                let side = Side { isn: segment.seq, end, fin_end: None, cookie };
+                let scale = segment.options.wscale.unwrap_or(0);
+                let isn = segment.seq;
+                let side = Side { isn, end, fin_end: None, cookie, scale, offer: None };
                 *sides = [Some(side), sides[0]];
+            }
+            if let Some(side) = &mut sides[0] {
+                side.offers(segment);
             }
             return;
         }
@@ -105,8 +128,12 @@ impl Judge {
         let mut rule = None;
         match sides.iter_mut().flatten().find(|s| belongs(s, segment)) {
             None => rule = Some("a segment continues what its end has sent before"),
-            Some(side) if side.cookie => side.end = side.end.later(segment.end_seq()),
+            Some(side) if side.cookie => {
+                side.offers(segment);
+                side.end = side.end.later(segment.end_seq());
+            }
             Some(side) => {
+                side.offers(segment);
                 let end = segment.end_seq();
                 if side.fin_end.is_some_and(|fin| end.after(fin)) {
                     rule = Some("nothing is sent beyond one's own FIN");
@@ -128,6 +155,11 @@ impl Judge {
         let Some(sides) = self.sides.get(&segment.flow.reversed()) else { return false };
         sides.iter().flatten().any(|s| segment.ack.between(s.isn, s.end))
     }
+    fn was_allowed(&self, segment: &Segment) -> bool {
+        let Some(sides) = self.sides.get(&segment.flow.reversed()) else { return false };
+        let end = segment.seq + u32::from(segment.len);
+        sides.iter().flatten().filter_map(|s| s.offer).any(|edge| !end.after(edge))
+    }
 }
 
 /// Does the segment start within what that connection has sent, or right behind it?
@@ -141,5 +173,96 @@ impl Watch for Judge {
     fn sent(&mut self, sent: &Sent<'_>) {
         self.judge_alone(sent);
         self.judge_sequence(sent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Fate;
+    use crate::world::HostId;
+    use finwait_model::flow::Endpoint;
+    use finwait_model::segment::Flags;
+    use finwait_model::time::Instant;
+
+    const TEXT: &str = "duration = \"1s\"\n[hosts.a]\nkernel = \"6.18\"\n[hosts.b]\n\
+        kernel = \"6.18\"\n[[apps]]\nkind = \"client\"\nhost = \"a\"\nto = \"b:80\"\nrate = \"1/s\"\n";
+
+    /// Says what each host sends, one after the other, and returns the last accusation.
+    fn accused(said: &[(u16, &str, Cause)]) -> Option<String> {
+        let mut judge = Judge::new(&Scenario::parse(TEXT, "judge").expect("it is good"));
+        let a = Endpoint::new(Addr::v4(10, 0, 0, 1), 40_000);
+        let b = Endpoint::new(Addr::v4(10, 0, 0, 2), 80);
+        let mut last: Option<Segment> = None;
+        for &(host, text, cause) in said {
+            let flow = FourTuple::new(a, b);
+            let flow = if host == 0 { flow } else { flow.reversed() };
+            let segment = Segment { flow, ..segment(text) };
+            let (at, fate) = (Instant::ZERO, Fate::Lost);
+            let host = HostId(host);
+            let answers = last.as_ref();
+            judge.sent(&Sent { at, host, segment: &segment, cause, answers, fate });
+            last = Some(segment);
+        }
+        let last = judge.violations().last()?;
+        Some(last.rsplit(": ").next().expect("there is a rule").to_owned())
+    }
+
+    /// `FLAGS seq len ack win`, flags as packetdrill writes them.
+    fn segment(text: &str) -> Segment {
+        let words: Vec<&str> = text.split(' ').collect();
+        let number = |i: usize| words[i].parse::<u32>().expect("a number");
+        let mut flags = Flags::NONE;
+        for letter in words[0].chars() {
+            flags |= match letter {
+                'S' => Flags::SYN,
+                'F' => Flags::FIN,
+                'R' => Flags::RST,
+                _ => Flags::ACK,
+            };
+        }
+        let (seq, ack) = (Seq(number(1)), Seq(number(3)));
+        let (len, win) = (number(2) as u16, number(4) as u16);
+        Segment { seq, ack, len, win, flags, ..Segment::default() }
+    }
+
+    const SYN: (u16, &str, Cause) = (0, "S 100 0 0 1000", Cause::SynOnConnect);
+    const SYN_ACK: (u16, &str, Cause) = (1, "S. 500 0 101 1000", Cause::SynAck);
+    const DATA: (u16, &str, Cause) = (0, ". 101 10 501 1000", Cause::Data);
+    const FIN: (u16, &str, Cause) = (0, "F. 111 0 501 1000", Cause::Fin);
+
+    #[test]
+    fn a_clean_connection_is_not_accused() {
+        let ack = (1, ". 501 0 112 1000", Cause::AckDelayed);
+        let fin = (1, "F. 501 0 112 1000", Cause::Fin);
+        let last = (0, ". 112 0 502 1000", Cause::AckOfFin);
+        assert_eq!(accused(&[SYN, SYN_ACK, DATA, FIN, ack, fin, last]), None);
+        let rst = (1, "R 112 0 0 0", Cause::RstNoSocket);
+        assert_eq!(accused(&[SYN, SYN_ACK, DATA, FIN, rst]), None);
+    }
+
+    #[test]
+    fn each_rule_can_be_broken() {
+        let rst = |host| (host, "R 0 0 0 0", Cause::RstNoSocket);
+        let unsent = (0, ". 101 0 502 1000", Cause::AckQuick);
+        let beyond_fin = (0, ". 112 5 501 1000", Cause::Data);
+        let moved_fin = (0, "F. 105 0 501 1000", Cause::FinRetransmit);
+        let gap = (0, ". 300 5 501 1000", Cause::Data);
+        let too_much = (0, ". 101 1001 501 1000", Cause::Data);
+        let not_a_rst = (0, "R 101 0 0 0", Cause::Data);
+        for (said, rule) in [
+            (&[SYN, SYN_ACK, DATA, rst(1), rst(0)][..], "a RST is never answered with a RST"),
+            (&[SYN, SYN_ACK, unsent], "nobody acknowledges what was never sent"),
+            (&[SYN, SYN_ACK, DATA, FIN, beyond_fin], "nothing is sent beyond one's own FIN"),
+            (&[SYN, SYN_ACK, DATA, FIN, moved_fin], "a FIN keeps its sequence number"),
+            (&[SYN, SYN_ACK, gap], "a segment continues what its end has sent before"),
+            (
+                &[SYN, SYN_ACK, too_much],
+                "no data is sent beyond what the other end has ever allowed",
+            ),
+            (&[SYN, SYN_ACK, not_a_rst], "a RST has the cause of a RST, and nothing else has"),
+        ] {
+            assert_eq!(accused(said).as_deref(), Some(rule));
+        }
     }
 }

@@ -82,6 +82,9 @@ impl Outcome {
     }
 }
 
+/// How many samples of a host are kept at most: a run of a day is sampled every second.
+const MOST_SAMPLES: u64 = 100_000;
+
 /// How far a run has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
@@ -109,8 +112,9 @@ pub fn run_watched(
     let mut both = (Explain::new(world.hosts().len()), watch);
     let mut series = vec![Vec::new(); world.hosts().len()];
     let end = Instant::ZERO + scenario.duration;
+    let every = scenario.sample.max(Span::nanos(scenario.duration.ns / MOST_SAMPLES));
     while world.now() < end {
-        let next = end.min(world.now() + scenario.sample);
+        let next = end.min(world.now() + every);
         world.run_until(next, &mut both);
         let mut buckets = 0;
         for (host, samples) in world.hosts().iter().zip(&mut series) {

@@ -74,19 +74,21 @@ fn both(plan: &RunPlan) -> (Outcome, Option<Counter>) {
     })
 }
 
-/// Where buckets were refused, the same scenario with four times the limit.
+/// Where buckets were refused, the same scenario with room for those that were refused as well.
 fn raised(scenario: &Scenario, outcome: &Outcome) -> Option<(Vec<Setting>, Scenario)> {
     let mut other = scenario.clone();
     let mut settings = Vec::new();
     for (index, host) in outcome.hosts.iter().enumerate() {
-        if host.counter(Mib::TCPTimeWaitOverflow) == 0 {
+        let refused = host.counter(Mib::TCPTimeWaitOverflow);
+        if refused == 0 {
             continue;
         }
-        let limit = host.sysctl.tcp_max_tw_buckets.max(1024).saturating_mul(4);
+        let needed = refused.saturating_add(host.sysctl.tcp_max_tw_buckets.max(0).unsigned_abs());
+        let limit = needed.next_power_of_two().clamp(4096, 1 << 30);
         let setting = Setting {
             host: HostId(index as u16),
             sysctl: "net.ipv4.tcp_max_tw_buckets".to_owned(),
-            value: limit.min(i64::from(i32::MAX)).to_string(),
+            value: limit.to_string(),
         };
         setting.clone().apply(&mut other).ok()?;
         settings.push(setting);

@@ -2,7 +2,10 @@
 
 mod bad_input;
 mod docs;
+#[path = "../../sim/tests/it/golden.rs"]
+mod golden;
 mod program;
 mod replay;
 mod run;
 mod scripts;
+mod story;

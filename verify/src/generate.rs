@@ -7,7 +7,7 @@ use finwait_sim::script::ast::TcpOption;
 use finwait_sim::script::observe::Conn;
 
 use crate::rng::Rng;
-use crate::step::{Act, Call, Case, Packet, Step, When};
+use crate::step::{Act, Call, Case, Packet, Step, Unreachable, When};
 
 const MS: u64 = 1_000_000;
 const PORT: u16 = 8080;
@@ -23,6 +23,7 @@ pub fn case(seed: u64, number: u64) -> Case {
         next_fd: 3,
         gap: 10 * MS,
         budget: 6_000 * MS,
+        accept_percent: 90,
     };
     g.case.peer_isn = if g.rng.chance(10) { u32::MAX - 8 } else { g.rng.next() as u32 };
     g.sysctls();
@@ -62,6 +63,8 @@ struct Gen {
     gap: u64,
     /// How much time the case may still take.
     budget: u64,
+    /// How often a new connection is accepted at once.
+    accept_percent: u64,
 }
 
 impl Gen {
@@ -145,7 +148,10 @@ impl Gen {
     }
 
     fn open(&mut self) {
-        if self.rng.chance(85) {
+        if self.rng.chance(8) {
+            return self.crowd();
+        }
+        if self.rng.chance(82) {
             self.listen();
             let count = self.rng.weighted(&[(70, 1), (20, 2), (10, 3)]);
             for _ in 0..count {
@@ -154,6 +160,20 @@ impl Gen {
         } else {
             self.active();
         }
+    }
+
+    /// More connections than a short accept queue takes, and nobody who accepts.
+    fn crowd(&mut self) {
+        self.listen();
+        let backlog = self.rng.pick(&[0, 1]);
+        if let Some(fd) = self.listener {
+            self.call(Call::Listen { fd, backlog });
+        }
+        for _ in 0..self.rng.pick(&[3, 4, 5]) {
+            self.accept_percent = 15;
+            self.passive();
+        }
+        self.accept_percent = 90;
     }
 
     fn socket(&mut self) -> i32 {
@@ -222,7 +242,7 @@ impl Gen {
         let len = if self.rng.chance(8) { 10 } else { 0 };
         self.segment(&mut peer, ACK, 0, 0, len);
         peer.nxt += u32::from(len);
-        if let (Some(fd), true) = (self.listener, self.rng.chance(90)) {
+        if let (Some(fd), true) = (self.listener, self.rng.chance(self.accept_percent)) {
             let new = self.next_fd;
             self.next_fd += 1;
             self.call(Call::Accept { fd, new });
@@ -360,7 +380,8 @@ impl Gen {
             // What the network does to it, or an attacker.
             58..66 => {
                 let dack = self.rng.pick(&[-1, 1, 5, -10, 100_000, -100_000]);
-                let len = self.rng.pick(&[0, 0, 10]);
+                // Whether data with a too old ACK are taken depends on the driver's memory.
+                let len = if dack < 0 { 0 } else { self.rng.pick(&[0, 0, 10]) };
                 self.segment(p, ACK, 0, dack, len);
             }
             66..76 => {
@@ -379,7 +400,8 @@ impl Gen {
                 self.segment(p, flags, 0, 0, 0);
             }
             86..92 => self.duplicate(),
-            92..97 => {
+            92 => self.icmp(p),
+            93..97 => {
                 p.win = self.rng.pick(&[0, 10, 1000, 65535]);
                 self.segment(p, ACK, 0, 0, 0);
             }
@@ -389,6 +411,13 @@ impl Gen {
                 self.segment(p, ACK | Flags::PSH, -(back as i32), 0, back as u16);
             }
         }
+    }
+
+    /// A router says that a segment of the host's did not arrive.
+    fn icmp(&mut self, p: &Peer) {
+        let code = self.rng.pick(&[0, 1, 2, 3]);
+        let seq = p.host_nxt.wrapping_sub(self.rng.pick(&[0, 1, 1, 1000]));
+        self.push(Act::Icmp(Unreachable { conn: p.conn, seq, code, mtu: 0 }));
     }
 
     /// The network delivers a segment once more.
@@ -403,6 +432,9 @@ impl Gen {
 
     fn app_acts(&mut self, p: &mut Peer) {
         let Some(fd) = p.fd else {
+            if p.conn.local != PORT && self.rng.chance(60) {
+                return self.connect_again(p);
+            }
             return self.accept_late(p);
         };
         match self.rng.below(100) {
@@ -440,12 +472,34 @@ impl Gen {
                 let opt = self.option();
                 self.call(Call::SetOpt { fd, opt });
             }
-            90..92 => self.call(Call::Disconnect { fd }),
+            90 => self.call(Call::Disconnect { fd }),
+            91 => self.keep_alive(fd),
             92..94 => self.call(Call::GetOpt { fd, name: OptName::Error }),
             94..96 => self.call(Call::Poll { fd }),
             96..98 => self.call(Call::Inq { fd }),
             _ => self.call(Call::Outq { fd }),
         }
+    }
+
+    /// The port of a connection that was closed is used for the same peer again.
+    fn connect_again(&mut self, p: &mut Peer) {
+        let fd = self.socket();
+        if self.rng.chance(80) {
+            self.call(Call::SetOpt { fd, opt: SockOpt::ReuseAddr(true) });
+        }
+        let any = self.rng.chance(20);
+        self.call(Call::Bind { fd, port: p.conn.local, any });
+        self.call(Call::NonBlock { fd, on: true });
+        self.call(Call::Connect { fd, conn: p.conn });
+        p.fd = Some(fd);
+        p.host_nxt = 1;
+        p.host_fin = false;
+        p.fin_sent = false;
+        let nxt = p.nxt.wrapping_add(self.rng.pick(&[100, 100_000]));
+        p.nxt = nxt;
+        let flags = Flags::SYN | ACK;
+        self.segment(p, flags, 0, 0, 0);
+        p.nxt = nxt.wrapping_add(1);
     }
 
     fn accept_late(&mut self, p: &mut Peer) {
@@ -497,6 +551,19 @@ impl Gen {
         }
     }
 
+    /// Probes after a second, and the end a second after the last.
+    fn keep_alive(&mut self, fd: i32) {
+        let count = self.rng.pick(&[1, 2]);
+        for opt in [
+            SockOpt::KeepAlive(true),
+            SockOpt::KeepIdle(1),
+            SockOpt::KeepIntvl(1),
+            SockOpt::KeepCnt(count),
+        ] {
+            self.call(Call::SetOpt { fd, opt });
+        }
+    }
+
     /// Time for what is still running to show itself.
     fn tail(&mut self) {
         let ms = self.rng.weighted(&[
@@ -506,7 +573,8 @@ impl Gen {
             (15, 1500),
             (8, 3000),
             (5, 5000),
-            (2, 10_000),
+            (3, 10_000),
+            (1, 66_000),
         ]);
         self.gap = ms * MS;
         self.push(Act::Look);

@@ -72,7 +72,8 @@ fn line(act: &Act, answer: Option<&Answered>, base: u32) -> Option<String> {
             };
             let mtu = if u.code == 4 { format!(" mtu {}", u.mtu) } else { String::new() };
             let quoted = format!("[{}:{}(0)]", u.seq, u.seq);
-            format!("{} icmp unreachable {code}{mtu} {quoted}", ports('<', u.conn))
+            // The language names no ports here: it is about the connection that came last.
+            format!("< icmp unreachable {code}{mtu} {quoted}")
         }
         Act::Sysctl { name, value } => format!("`sysctl -q {name}={value}`"),
         Act::Call(c) => call(c, answer),
@@ -229,7 +230,10 @@ mod tests {
     fn on_wire(case: &Case) -> Vec<Act> {
         let shown = case.steps.iter().map(|s| s.act.clone());
         let shown = shown.filter(|a| {
-            !matches!(a, Act::Look | Act::Call(Call::Socket { .. } | Call::Accept { .. }))
+            !matches!(
+                a,
+                Act::Look | Act::Icmp(_) | Act::Call(Call::Socket { .. } | Call::Accept { .. })
+            )
         });
         let wire = |mut act: Act| {
             if let Act::Inject(p) = &mut act {

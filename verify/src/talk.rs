@@ -50,11 +50,16 @@ impl Talk {
         Self { peer_isn, remote, conns: BTreeMap::new(), ports: BTreeMap::new() }
     }
 
-    /// The host chose `real` where the script says `name`.
+    /// The host chose `real` where the script says `name`, if no other connection has that name.
     pub fn alias(&mut self, real: u16, name: u16) {
-        if real != name {
-            self.ports.insert(real, name);
+        if real == name || self.ports.contains_key(&real) {
+            return;
         }
+        let taken = |name: u16| {
+            self.ports.values().any(|n| *n == name) || self.conns.keys().any(|c| c.local == name)
+        };
+        let name = std::iter::once(name).chain(1..).find(|n| !taken(*n)).unwrap_or(real);
+        self.ports.insert(real, name);
     }
 
     /// What the script calls a port of the host.

@@ -60,6 +60,7 @@ impl Kernel {
             if seg.options.sack_count > 0 {
                 self.take_sacks(id, seg, prior_una, &mut news, cx);
                 self.react_to_ack(id, &news, cx);
+                self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
             }
             return AckVerdict::Old;
         }
@@ -81,6 +82,7 @@ impl Kernel {
         sk.rcv_tstamp = now;
         let prior_packets = sk.packets_out;
         if prior_packets == 0 {
+            self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
             self.ack_probe(id, cx);
             return AckVerdict::Good;
         }
@@ -190,13 +192,11 @@ impl Kernel {
                 self.trim_head(id, head);
             }
             let acked = if whole { before } else { before - self.skbs[head].segments() };
-            if piece.marks.retrans || piece.marks.ever_retrans && piece.marks.lost {
+            if piece.marks.retrans || piece.marks.ever_retrans {
+                // Which of the copies is acknowledged? Only the timestamp can tell.
                 news.retrans_acked = true;
             } else if !piece.marks.sacked {
                 first_us = first_us.or(Some(piece.sent_us));
-            }
-            if piece.marks.retrans {
-                news.retrans_acked = true;
             }
             if !piece.marks.sacked {
                 news.delivered += acked;

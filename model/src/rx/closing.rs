@@ -108,7 +108,9 @@ impl Kernel {
         };
         if self.socks[id].state == TcpState::SynRecv {
             self.drop_segment(seg, reason, cx);
-            self.send_reset(seg, Cause::RstSynRecvBadAck, cx);
+            let unsent = verdict == AckVerdict::Unsent;
+            let cause = if unsent { Cause::RstSynRecvBadAck } else { Cause::RstSynRecvOldAck };
+            self.send_reset(seg, cause, cx);
             return false;
         }
         if verdict == AckVerdict::Old || !self.behaviour.unacceptable_ack_drops_segment {

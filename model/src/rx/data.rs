@@ -170,6 +170,18 @@ impl Kernel {
         }
     }
 
+    /// A segment meets one that is held: what both cover is a duplicate, and whichever is
+    /// covered whole is merged away. `[tcp_data_queue_ofo]`
+    fn report_overlap(&mut self, id: SockId, new: OfoRange, old: OfoRange) {
+        let old_covers = !new.seq.before(old.seq) && !new.end.after(old.end);
+        let new_covers = !old.seq.before(new.seq) && !old.end.after(new.end);
+        if old_covers || new_covers {
+            self.counters.inc(Mib::TCPOFOMerge);
+        }
+        let (left, right) = (new.seq.later(old.seq), new.end.earlier(old.end));
+        self.extend_dsack(id, left, right);
+    }
+
     /// Another duplicate: it joins the one to be reported if they touch. `[tcp_dsack_extend]`
     fn extend_dsack(&mut self, id: SockId, left: Seq, right: Seq) {
         match self.socks[id].dsack.as_mut() {
@@ -192,10 +204,14 @@ impl Kernel {
         sk.ack.scheduled = true;
         sk.charge(u32::from(seg.len), header_of(seg));
         let ofo = sk.ofo.get_or_insert_with(|| Box::new(Ofo::default()));
-        let covered = ofo.ranges.iter().any(|r| !new.seq.before(r.seq) && !new.end.after(r.end));
-        if covered {
-            self.counters.inc(Mib::TCPOFOMerge);
-            self.set_dsack(id, new.seq, new.end);
+        let met: alloc::vec::Vec<OfoRange> = ofo
+            .ranges
+            .iter()
+            .copied()
+            .filter(|r| new.seq.before(r.end) && r.seq.before(new.end))
+            .collect();
+        for old in met {
+            self.report_overlap(id, new, old);
         }
         let sk = &mut self.socks[id];
         let sack_ok = sk.sack_ok;

@@ -149,7 +149,7 @@ impl Kernel {
             mss = mss.min(lsk.opt.max_seg);
         }
         let advmss = u32::from(self.advertised_mss(lsk.opt.max_seg));
-        let clamp = if lsk.opt.window_clamp > 0 { lsk.opt.window_clamp } else { 65535 << 14 };
+        let clamp = lsk.first_clamp();
         let space = crate::tx::full_space(lsk.opt.rcvbuf);
         let piece = advmss - if ts.is_some() { 12 } else { 0 };
         let rcv_wnd = self.first_window(space, piece, clamp);
@@ -306,7 +306,7 @@ impl Kernel {
         }
         let mut request = self.make_request(id, &syn, isn, cx.now);
         let lsk = &self.socks[self.listeners[id].sock];
-        let clamp = if lsk.opt.window_clamp > 0 { lsk.opt.window_clamp } else { 65535 << 14 };
+        let clamp = lsk.first_clamp();
         let space = crate::tx::full_space(lsk.opt.rcvbuf);
         request.rcv_wnd = self.first_window(space, u32::from(request.mss), clamp);
         request.num_retrans = 1; // no RTT sample

@@ -81,7 +81,21 @@ impl Kernel {
         }
         let _ = prior_una;
         news.dsack = true;
-        news.dsack_tlp = self.socks[id].tlp_high_seq == Some(first.right);
+        // A repetition that arrived for nothing was delivered all the same. [tcp_dsack_seen]
+        let sk = &mut self.socks[id];
+        let len = first.right - first.left;
+        if !first.left.before(first.right) || len > sk.max_window {
+            return;
+        }
+        let mss = u32::from(sk.mss_cache).max(1);
+        let copies = len.div_ceil(mss);
+        if copies == 1 {
+            news.dsack_tlp = sk.tlp_high_seq == Some(first.right);
+        }
+        sk.dsack_dups += copies;
+        if sk.dsack_dups <= sk.total_retrans {
+            news.delivered += copies;
+        }
     }
 
     fn mark_sacked(&mut self, id: SockId, block: SackBlock, now_us: u64, news: &mut AckNews) {
@@ -164,7 +178,9 @@ impl Kernel {
         }
         let duplicate = !news.advanced && !news.not_dup() && !news.dsack && sk.packets_out > 0;
         if !sk.sack_ok && duplicate {
-            sk.sacked_out = (sk.sacked_out + 1).min(sk.packets_out);
+            // As many may have left the network as are not lost. [tcp_limit_reno_sacked]
+            let holes = sk.lost_out.clamp(1, sk.packets_out);
+            sk.sacked_out = (sk.sacked_out + 1).min(sk.packets_out - holes);
         }
         if sk.ca >= Ca::Recovery && !sk.snd_una.before(sk.high_seq) {
             if sk.ca == Ca::Recovery {

@@ -44,15 +44,12 @@ impl Kernel {
         }
         match self.judge_request(&request, seg, self.clock.seconds(cx.now)) {
             Verdict::SynAckAgain => self.synack_again(req, cx),
-            Verdict::BadAck => {
-                self.drop_segment(seg, DropReason::TcpFlags, cx);
-                self.send_reset(seg, Cause::RstListenAck, cx);
-            }
+            Verdict::BadAck => self.rx_listen(request.listener, seg, None, cx),
             Verdict::Ack(reason) => {
                 if let Some(mib) = reason {
                     self.counters.inc(mib);
                 }
-                let _sent = self.request_ack_limited(req, seg, cx);
+                let _sent = self.request_ack_limited(req, seg, true, cx);
             }
             Verdict::Ignore(reason) => {
                 if let Some(mib) = reason {
@@ -61,7 +58,7 @@ impl Kernel {
                 self.drop_segment(seg, DropReason::TcpFlags, cx);
             }
             Verdict::Challenge => {
-                if self.request_ack_limited(req, seg, cx) {
+                if self.request_ack_limited(req, seg, false, cx) {
                     self.counters.inc(Mib::TCPChallengeACK);
                 }
             }
@@ -158,11 +155,13 @@ impl Kernel {
         &mut self,
         req: ReqId,
         seg: &Segment,
+        count: bool,
         cx: &mut Cx<'_, impl Sink>,
     ) -> bool {
         let now = self.clock.jiffies(cx.now);
         let mut last = self.requests[req].last_oow;
-        if self.oow_limited_segment(seg, &mut last, now, Mib::TCPACKSkippedSynRecv) {
+        let skipped = count.then_some(Mib::TCPACKSkippedSynRecv);
+        if self.oow_limited_segment(seg, &mut last, now, skipped) {
             return false;
         }
         self.requests[req].last_oow = last;
@@ -274,7 +273,8 @@ impl Kernel {
         sk.rcv_wscale = request.rcv_wscale;
         sk.snd_wscale = request.snd_wscale.unwrap_or(0);
         sk.wscale_ok = request.snd_wscale.is_some();
-        sk.window_clamp = if sk.wscale_ok { 65535 << sk.rcv_wscale } else { 65535 };
+        let clamp = if sk.wscale_ok { 65535 << sk.rcv_wscale } else { 65535 };
+        sk.window_clamp = clamp.min(sk.first_clamp());
         let win = if seg.flags.syn() { request.syn_win } else { seg.win };
         sk.snd_wnd = u32::from(win) << sk.snd_wscale;
         sk.max_window = sk.snd_wnd;

@@ -150,8 +150,7 @@ impl Kernel {
         let rto = self.clock.from_secs(1).0 as u32;
         let millis = self.clock.millis(cx.now).max(1);
         let space = crate::tx::full_space(self.socks[id].opt.rcvbuf);
-        let set_clamp = self.socks[id].opt.window_clamp;
-        let clamp = if set_clamp > 0 { set_clamp } else { 65535 << 14 };
+        let clamp = self.socks[id].first_clamp();
         let scale = self.sysctl.tcp_window_scaling != 0;
         let known = self.socks[id].ts_recent_stamp != 0;
         let piece = u32::from(advmss) - if known { 12 } else { 0 };

@@ -84,7 +84,9 @@ impl Kernel {
         } else {
             (2 * sk.snd_cwnd.max(10) * 4096).max(sk.opt.sndbuf)
         };
-        limit.saturating_sub(sk.write_seq - sk.snd_una)
+        let empty = sk.unsent.is_empty() && sk.rtx.is_empty();
+        let queued = if empty { 0 } else { sk.write_seq - sk.snd_una };
+        limit.saturating_sub(queued)
     }
 
     /// recv(): how many bytes were read, 0 at end of file; EAGAIN if nothing is there.

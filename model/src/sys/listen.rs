@@ -87,13 +87,10 @@ impl Kernel {
         Ok(())
     }
 
-    /// Does another listener hold the same end?
+    /// Does anyone else stand in the way of listening on its port? bind() asked the same, but
+    /// connections may have been accepted since. `[inet_csk_listen_start]`
     fn listening_conflict(&self, id: crate::table::slab::SockId) -> bool {
-        let flow = self.socks[id].flow;
-        self.listening.iter().any(|&(port, addr, _)| {
-            port == flow.sport
-                && (addr == flow.saddr || addr == Addr::ANY || flow.saddr == Addr::ANY)
-        }) && !self.socks[id].opt.reuse_port
+        self.bind_conflicts(id, self.socks[id].flow.source(), false)
     }
 
     /// accept(): the connection that has waited longest; EAGAIN if none does, EINVAL if it is no

@@ -200,7 +200,7 @@ impl Kernel {
     }
 
     /// Does an owner of the port stand in the way? `[inet_csk_bind_conflict]`
-    fn bind_conflicts(&self, id: SockId, local: Endpoint, strict: bool) -> bool {
+    pub(crate) fn bind_conflicts(&self, id: SockId, local: Endpoint, strict: bool) -> bool {
         let port = self.bind.get(local.port);
         if port.owners == 0 {
             return false;

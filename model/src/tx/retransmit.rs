@@ -55,6 +55,7 @@ impl Kernel {
         }
         let room = if room <= 0 { mss } else { room as u32 };
         let len = if mss > room { room } else { mss };
+        self.recount(id, skb, mss);
         if piece.len() > len {
             self.split_sent(id, skb, len);
         } else {
@@ -88,6 +89,26 @@ impl Kernel {
                 sk.retrans_out = sk.retrans_out.saturating_sub(gone);
             }
         }
+    }
+
+    /// The segment size has changed since the piece was sent: it counts for another number of
+    /// segments now. `[tcp_set_skb_tso_segs]`, `[tcp_adjust_pcount]`
+    fn recount(&mut self, id: SockId, skb: SkbId, mss: u32) {
+        let piece = &mut self.skbs[skb];
+        let before = piece.segments();
+        piece.unit = mss as u16;
+        let after = piece.segments();
+        let marks = piece.marks;
+        let sk = &mut self.socks[id];
+        let adjust = |count: &mut u32, marked: bool| {
+            if marked {
+                *count = (*count + after).saturating_sub(before);
+            }
+        };
+        adjust(&mut sk.packets_out, true);
+        adjust(&mut sk.lost_out, marks.lost);
+        adjust(&mut sk.retrans_out, marks.retrans);
+        adjust(&mut sk.sacked_out, marks.sacked);
     }
 
     /// Cuts a piece that is out; both halves keep its marks.

@@ -55,7 +55,7 @@ impl Kernel {
         let full = sk.window_clamp.min(allowed);
         let free = sk.space();
         let mss = u32::from(sk.ack.rcv_mss).min(full);
-        if mss == 0 {
+        if full == 0 {
             return 0;
         }
         let granule = 1u32 << sk.rcv_wscale;
@@ -73,7 +73,7 @@ impl Kernel {
         }
         let window = sk.rcv_wnd;
         if window + mss <= free || window > free {
-            free / mss * mss
+            free - free % mss.max(1)
         } else if mss == full && free > window + full / 2 {
             free
         } else {

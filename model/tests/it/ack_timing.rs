@@ -155,6 +155,13 @@ fn quickack_options() {
         let now = sender.solo.call(|k, cx| k.setsockopt(fd, SockOpt::QuickAck(1), cx).unwrap());
         assert_eq!(now, "-", "{release}: and 1 sends nothing while data are unread");
         assert_eq!(sender.read(), format!(". 1:1 ack {}", sender.next), "{release}: reading does");
+        // With everything read, the option itself sends what is due.
+        let mut sender = Sender::new(release);
+        let fd = sender.fd;
+        sender.solo.call(|k, cx| k.setsockopt(fd, SockOpt::QuickAck(0), cx).unwrap());
+        assert_eq!((sender.data(100), sender.read()), ("-".into(), "-".into()), "{release}");
+        let now = sender.solo.call(|k, cx| k.setsockopt(fd, SockOpt::QuickAck(1), cx).unwrap());
+        assert_eq!(now, ". 1:1 ack 101", "{release}");
     }
 }
 

@@ -194,6 +194,7 @@ fn c12_what_ends_a_simultaneous_open() {
         solo.connect();
         solo.syn();
         assert_eq!(solo.rx(". 1 0 ack 5"), "R 5:5", "{release}");
+        assert_eq!(solo.rx(". 1 0 ack -5"), "R -5:-5", "{release}: of something older");
         assert_eq!(solo.state(), "SYN-RECV");
         // close() sends a FIN
         let mut solo = Solo::new(release, &[]);

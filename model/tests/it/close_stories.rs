@@ -171,3 +171,64 @@ fn blocking_close_returns_when_the_fin_is_acked() {
     assert_eq!((fd, ready), (c, finwait_model::kernel::Ready::CLOSED));
     assert_eq!(pair.hosts[0].sockstat().tw, 1);
 }
+
+#[test]
+fn l4_a_server_that_closes_at_end_of_file() {
+    let mut pair = fresh();
+    let (c, s) = pair.connect();
+    let at = pair.log.len();
+    pair.close(C, c);
+    pair.run(Span::micros(50));
+    assert_eq!(pair.recv(S, s), Ok(0));
+    pair.run(Span::micros(300));
+    pair.close(S, s);
+    pair.run(Span::secs(1));
+    assert_eq!(pair.line(at), "C F. 1:1 ack 1 · S F. 1:1 ack 2 · C . 2:2 ack 2");
+}
+
+#[test]
+fn l7_the_last_ack_of_an_idle_client_is_delayed() {
+    let mut pair = fresh();
+    let (c, s) = pair.connect();
+    let at = pair.log.len();
+    pair.send(C, c, 50);
+    pair.run(Span::micros(300));
+    assert_eq!(pair.recv(S, s), Ok(50));
+    pair.send(S, s, 300);
+    pair.run(Span::micros(200));
+    pair.close(S, s);
+    pair.run(Span::secs(1));
+    assert_eq!(
+        pair.line(at),
+        "C P. 1:51 ack 1 · S . 1:1 ack 51 · S P. 1:301 ack 51 · C . 51:51 ack 301 · \
+         S F. 301:301 ack 51 · C . 51:51 ack 302",
+        "{}",
+        pair.ladder(at)
+    );
+    let [.., fin, ack] = &pair.log[..] else { unreachable!() };
+    let ms = (ack.0 - fin.0).ns / 1_000_000;
+    assert!((40..=44).contains(&ms), "{ms} ms");
+}
+
+/// Small writes and a close against a receiver that delays its ACKs: the tail is probed at once.
+#[test]
+fn l9_a_probe_of_data_and_fin() {
+    let mut pair = fresh();
+    let (c, s) = pair.connect();
+    pair.on(S, |k, cx| k.setsockopt(s, SockOpt::QuickAck(0), cx)).unwrap();
+    let at = pair.log.len();
+    for _ in 0..4 {
+        pair.send(C, c, 10);
+    }
+    pair.run(Span::micros(50));
+    pair.close(C, c);
+    pair.run(Span::millis(100));
+    assert_eq!(
+        pair.line(at),
+        "C P. 1:11 ack 1 · C FP. 11:41 ack 1 · C FP. 11:41 ack 1 · S . 1:1 ack 42 sack 11:42",
+        "{}",
+        pair.ladder(at)
+    );
+    let probe = (pair.log[at + 2].0 - pair.log[at + 1].0).ns / 1_000_000;
+    assert!((2..=8).contains(&probe), "{probe} ms");
+}

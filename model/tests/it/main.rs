@@ -5,6 +5,7 @@ extern crate alloc;
 
 mod ack_timing;
 mod active_opens;
+mod bucket_lifetimes;
 mod bucket_reuse;
 mod close_stories;
 mod counter_matrix;
@@ -16,13 +17,19 @@ mod loss_and_windows;
 mod orphans;
 mod pair;
 mod passive_opens;
+mod port_search;
 mod probes;
+mod random_segments;
 mod random_walk;
+mod rarer_options;
+mod release_differences;
 mod retransmission;
 mod schedule;
 mod sending;
+mod shutdown_stories;
 mod solo;
 mod strays;
+mod tables_prop;
 #[path = "../../src/text_table.rs"]
 #[allow(dead_code, reason = "shared with the unit tests")]
 mod text_table;

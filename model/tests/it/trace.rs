@@ -15,7 +15,6 @@ use finwait_model::counters::Mib;
 use finwait_model::errno::Errno;
 use finwait_model::kernel::{Fd, How, SockOpt};
 use finwait_model::release::Release;
-use finwait_model::segment::Segment;
 use finwait_model::time::Span;
 
 use crate::solo::{Solo, say};
@@ -148,9 +147,4 @@ pub(crate) fn span(text: &str) -> Span {
         "ms" => Span::millis(n),
         _ => Span::secs(n),
     }
-}
-
-/// A segment's flags, for lists of times.
-pub(crate) fn flags_of(seg: &Segment) -> String {
-    seg.flags.to_string()
 }

@@ -1,7 +1,7 @@
 //! From the TOML to a [`Scenario`]: every name is resolved and every value checked here.
 
 use core::ops::Range;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize as _;
 use toml::Spanned;
@@ -22,6 +22,10 @@ use crate::world::HostId;
 
 /// How long a host has been up when the run begins, unless it says otherwise.
 const UPTIME: Span = Span::secs(3600);
+/// How many connections a closed loop may keep open; far more than there are ports.
+const MOST_WORKERS: u32 = 1_000_000;
+/// How many applications there may be; each port of a `redis` counts.
+const MOST_APPS: usize = 60_000;
 /// What a request and an answer weigh unless the application says otherwise.
 const MESSAGE_BYTES: u32 = 100;
 
@@ -147,7 +151,7 @@ fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), 
         let expected = "expected [[apps]], once for each application".to_owned();
         return Err(Error::new(span, "apps is not a list".to_owned(), expected));
     };
-    let mut taken: Vec<(HostId, u16)> = Vec::new();
+    let mut taken = BTreeSet::new();
     for app in list {
         let span = app.span();
         let DeValue::Table(mut table) = app.into_inner() else {
@@ -185,6 +189,10 @@ fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), 
             }
         }
     }
+    if scenario.apps.len() > MOST_APPS {
+        let expected = format!("expected at most {MOST_APPS}, each port of a redis counting");
+        return Err(Error::new(span, "too many applications".to_owned(), expected));
+    }
     if scenario.apps.is_empty() { Err(missing_apps(span)) } else { Ok(()) }
 }
 
@@ -206,15 +214,14 @@ fn host_called(name: &str, span: Range<usize>, scenario: &Scenario) -> Result<Ho
 fn claim(
     host: HostId,
     ports: &Spanned<schema::Ports>,
-    taken: &mut Vec<(HostId, u16)>,
+    taken: &mut BTreeSet<(HostId, u16)>,
 ) -> Result<(), Error> {
     let schema::Ports(low, high) = *ports.get_ref();
     for port in low..=high {
-        if taken.contains(&(host, port)) {
+        if !taken.insert((host, port)) {
             let message = format!("another application listens on port {port} already");
             return Err(Error::new(ports.span(), message, "expected a free port".to_owned()));
         }
-        taken.push((host, port));
     }
     Ok(())
 }
@@ -226,9 +233,10 @@ fn client(
 ) -> Result<ClientPlan, Error> {
     let pace = match (&app.rate, &app.workers) {
         (Some(rate), None) => Pace::Open { rate: rate.get_ref().0, scattered: app.scattered },
-        (None, Some(workers)) if *workers.get_ref() == 0 => {
-            let expected = "expected at least 1".to_owned();
-            return Err(Error::new(workers.span(), "no worker at all".to_owned(), expected));
+        (None, Some(workers)) if !(1..=MOST_WORKERS).contains(workers.get_ref()) => {
+            let message = format!("{} workers", workers.get_ref());
+            let expected = format!("expected 1 to {MOST_WORKERS}");
+            return Err(Error::new(workers.span(), message, expected));
         }
         (None, Some(workers)) => Pace::Closed {
             workers: *workers.get_ref(),

@@ -25,6 +25,12 @@ port = 6379
 /// Text to replace, what to put there, and "line:column message | expected".
 const MISTAKES: &[(&str, &str, &str)] = &[
     ("\"10s\"", "\"0s\"", "1:12 the duration is zero | expected at least \"1ns\""),
+    ("\"10s\"", "\"99999h\"", "1:12 \"99999h\" does not fit here | expected a time of at most"),
+    (
+        "kind = \"server\"\nhost = \"redis\"\nport = 6379",
+        "kind = \"redis\"\nhost = \"redis\"\nport = \"1-65000\"",
+        "10:1 too many applications",
+    ),
     ("\"10s\"", "10", "1:12 invalid type: integer `10` | expected a time such as \"60s\""),
     ("duration", "durations", "1:1 unknown field `durations` | "),
     ("\"3.10\"", "\"3.11\"", "3:10 \"3.11\" does not fit here | expected \"3.10\" or \"6.18\""),
@@ -45,7 +51,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("redis:6379", "redis:x", "13:6 \"x\" is no port or range of ports"),
     ("\"5/s\"", "\"0/s\"", "14:8 \"0/s\" does not fit here | expected a rate above 0 such as \"25"),
     ("\"5/s\"", "\"5/s\"\nworkers = 3", "15:11 a client has a rate or workers, not both"),
-    ("rate = \"5/s\"", "workers = 0", "14:11 no worker at all | expected at least 1"),
+    ("rate = \"5/s\"", "workers = 0", "14:11 0 workers | expected 1 to 1000000"),
     ("rate = \"5/s\"", "", "10:1 a client needs a pace | expected rate = \"100/s\" or workers"),
     ("rate = \"5/s\"", "rate = \"5/s\"\nthink = \"1s\"", "15:9 only workers think"),
     ("rate = \"5/s\"", "rate = \"5/s\"\nclose = \"slam\"", "15:9 \"slam\" does not fit here"),
@@ -101,4 +107,38 @@ fn settings_from_the_command_line_are_checked_alike() {
     good.apply(&mut changed).expect("it can be set");
     assert_eq!(changed.hosts[0].sysctl.tcp_fin_timeout, 7);
     assert_eq!(changed.hosts[1].sysctl.tcp_fin_timeout, 30);
+}
+
+/// The reference page's scenario, which uses every key there is.
+fn everything() -> String {
+    let page = include_str!("../../../docs/scenarios.md");
+    let (_, rest) = page.split_once("```toml\n").expect("it has an example");
+    rest.split_once("```").expect("the example ends").0.to_owned()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config {
+        rng_seed: proptest::test_runner::RngSeed::Fixed(1), cases: 2000, ..Default::default()
+    })]
+
+    /// Whatever is done to a scenario, it is read or refused with a place, and never panics.
+    #[test]
+    fn scrambled_scenarios_are_read_or_refused(
+        cuts in proptest::collection::vec((0..4000_usize, 0..12_usize), 1..4),
+        put in proptest::sample::select(vec![
+            "", "0", "-1", "\"", "[", "]", "=", "\n", "\"0s\"", "99999999999999999999", "\u{b5}",
+            "1e9", "true", "[[apps]]\n", "\"0/s\"", "{}", "[]", "\"web\"", "#",
+        ]),
+    ) {
+        let mut text = everything();
+        for (at, len) in cuts {
+            let start = text.floor_char_boundary(at % text.len());
+            let end = text.ceil_char_boundary((start + len).min(text.len()));
+            text.replace_range(start..end, put);
+        }
+        if let Err(error) = Scenario::parse(&text, "scrambled") {
+            proptest::prop_assert!(error.position(&text).is_some(), "{:?} in\n{}", error, text);
+            proptest::prop_assert!(!error.message.is_empty());
+        }
+    }
 }
