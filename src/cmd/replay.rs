@@ -1,7 +1,7 @@
 //! `finwait replay`: packetdrill scripts on the model.
 
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use finwait_model::release::Release;
@@ -11,7 +11,7 @@ use finwait_sim::script::ast::Pos;
 use finwait_sim::script::diagnostic::{Kind, ScriptError};
 use finwait_sim::script::lower::{lower, sysctl_error};
 use finwait_sim::script::runner::{Options, Played, play};
-use finwait_sim::script::{parse, report};
+use finwait_sim::script::{MAX_BYTES, parse, report};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -187,10 +187,17 @@ fn scripts(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The file's bytes, but not many more than a script may have: the parser names the limit.
+fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads and plays one script.
 fn one(path: &Path, args: &Args) -> Run {
     let file = path.display().to_string();
-    let bytes = match std::fs::read(path) {
+    let bytes = match bounded(path) {
         Ok(bytes) => bytes,
         Err(error) => {
             let text = format!("{file}: {error}\n");
@@ -204,12 +211,15 @@ fn one(path: &Path, args: &Args) -> Run {
     };
     let folder = path.parent().unwrap_or_else(|| Path::new(".")).to_owned();
     let read = move |name: &str| std::fs::read_to_string(folder.join(name)).ok();
-    let prepared = parse(&bytes).and_then(|script| {
-        let release = args.kernel.or(script.kernel).unwrap_or(Release::V6_18);
-        check_sysctls(release, &args.sysctls)?;
-        lower(&script, release, &read)
-    });
-    let plan = match prepared {
+    let script = match parse(&bytes) {
+        Ok(script) => script,
+        Err(error) => return Run { outcome: refuse(&error), warnings: Vec::new(), file },
+    };
+    let release = args.kernel.or(script.kernel).unwrap_or(Release::V6_18);
+    if let Some(outcome) = impossible(release, &args.sysctls) {
+        return Run { file, warnings: Vec::new(), outcome };
+    }
+    let plan = match lower(&script, release, &read) {
         Ok(plan) => plan,
         Err(error) => {
             let outcome = refuse(&error);
@@ -223,17 +233,18 @@ fn one(path: &Path, args: &Args) -> Run {
     Run { file, warnings, outcome: Outcome::Played(Box::new(played)) }
 }
 
-/// What `--set` asks for must be possible.
-fn check_sysctls(release: Release, sysctls: &[(String, String)]) -> Result<(), ScriptError> {
+/// The refusal, if the release cannot do what `--set` asks for.
+fn impossible(release: Release, sysctls: &[(String, String)]) -> Option<Outcome> {
     let mut scratch = Sysctl::new(release);
-    for (name, value) in sysctls {
-        scratch.set(name, value).map_err(|error| {
-            let mut error = sysctl_error(Pos::default(), release, name, value, &error);
-            error.message = format!("--set {name}={value}: {}", error.message);
-            error
-        })?;
-    }
-    Ok(())
+    sysctls.iter().find_map(|(name, value)| {
+        let error = scratch.set(name, value).err()?;
+        let text = format!("{name}={value}");
+        let end = u32::try_from(text.len()).unwrap_or(0);
+        let pos = Pos { line: 1, column: 1, start: 0, end };
+        let error = sysctl_error(pos, release, name, value, &error);
+        let text = error.render("--set", &text);
+        Some(Outcome::Refused { kind: Some(error.kind), line: 0, text })
+    })
 }
 
 /// The counters of the only script, as one object.

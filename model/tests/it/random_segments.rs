@@ -182,7 +182,7 @@ const SETS: [&[(&str, &str)]; 6] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::default())]
     #[test]
     fn whatever_the_peer_says(
         old in any::<bool>(),

@@ -329,7 +329,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::default())]
     #[test]
     fn like_a_map(old in any::<bool>(), ops in proptest::collection::vec(op(), 1..80)) {
         let mut world = World::new(if old { Release::V3_10 } else { Release::V6_18 });

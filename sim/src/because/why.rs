@@ -136,7 +136,8 @@ impl Because {
             Cause::RstRequestSyn
             | Cause::RstSynSentBadAck
             | Cause::RstSynSentPaws
-            | Cause::RstSynRecvBadAck => Self::Handshake,
+            | Cause::RstSynRecvBadAck
+            | Cause::RstSynRecvOldAck => Self::Handshake,
             _ => Self::Unknown,
         }
     }
@@ -171,5 +172,38 @@ impl Because {
 impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reset_says_more_than_that_nothing_is_known() {
+        for cause in Cause::all().filter(|c| c.is_reset() && *c != Cause::RstNoSocket) {
+            assert_ne!(Because::of(cause, None, None), Because::Unknown, "{}", cause.name());
+        }
+    }
+
+    #[test]
+    fn a_segment_without_a_socket_is_explained_by_what_was_there() {
+        let refused =
+            |substate| Fatal::BucketRefused { substate, count: 0, limit: 0, next_expiry: None };
+        let of = |fatal| {
+            let at = finwait_model::time::Instant::ZERO;
+            let flow = finwait_model::flow::FourTuple::default();
+            let past = Past { flow, orphaned: None, fatal: Some((at, fatal)) };
+            Because::of(Cause::RstNoSocket, Some(&past), None)
+        };
+        assert_eq!(of(refused(TcpState::FinWait2)), Because::FinWait2Refused);
+        assert_eq!(of(refused(TcpState::TimeWait)), Because::TimeWaitRefused);
+        let died = |how| of(Fatal::BucketDied(TcpState::TimeWait, how));
+        assert_eq!(died(BucketEnd::Expired), Because::BucketExpired);
+        assert_eq!(died(BucketEnd::Reset), Because::BucketReset);
+        assert_eq!(of(Fatal::Destroyed(TcpState::LastAck, SockEnd::Done)), Because::Ended);
+        let syn = Segment { flags: finwait_model::segment::Flags::SYN, ..Segment::default() };
+        assert_eq!(Because::of(Cause::RstNoSocket, None, Some(&syn)), Because::NobodyListens);
+        assert_eq!(Because::of(Cause::RstNoSocket, None, None), Because::Unknown);
     }
 }

@@ -16,7 +16,7 @@ pub const MAX_EVENTS: usize = 100_000;
 /// Parses a script. Total: any bytes give a script or an error.
 pub fn parse(bytes: &[u8]) -> Result<Script, ScriptError> {
     if bytes.len() > MAX_BYTES {
-        let message = format!("the script has {} bytes; the limit is {MAX_BYTES}", bytes.len());
+        let message = format!("the script is longer than {MAX_BYTES} bytes; that is the limit");
         return Err(ScriptError::limit(Pos { line: 1, column: 1, start: 0, end: 0 }, message));
     }
     let text = match std::str::from_utf8(bytes) {

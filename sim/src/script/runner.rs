@@ -4,7 +4,7 @@
 //! Time moves only to the next event, the next timer of the host, or the end of a call, so that a
 //! script of hours takes no time at all and a result never depends on the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use finwait_model::errno::Errno;
 use finwait_model::kernel::{Config, Fd, Icmp, Kernel, Ready, Row};
@@ -98,8 +98,10 @@ pub(super) struct Player<'a> {
     pub(super) event: usize,
     /// How many of `wire.log` have been learned from.
     learned: usize,
-    /// Which of `wire.sent` no packet line has met yet.
-    waiting: Vec<usize>,
+    /// Which of `wire.sent` no packet line has met yet, by connection.
+    waiting: BTreeMap<Conn, VecDeque<usize>>,
+    /// Does the script speak of several connections?
+    several: bool,
     /// When the event before was due, and whether it was an inbound packet.
     last: Option<(u64, bool)>,
     last_absolute: u64,
@@ -139,6 +141,17 @@ pub fn play(plan: &Plan, options: &Options) -> Played {
         failures.push(player.failure(message));
     }
     player.end(failures)
+}
+
+/// Does the script name packets of more than one connection?
+fn several(plan: &Plan) -> bool {
+    let conns = plan.steps.iter().filter_map(|step| match &step.act {
+        Act::Inject(packet) | Act::Expect(packet) => Some(packet.conn),
+        _ => None,
+    });
+    let mut conns = conns.peekable();
+    let first = conns.peek().copied();
+    conns.any(|conn| Some(conn) != first)
 }
 
 /// Rows of the host in the script's numbers.
@@ -183,7 +196,8 @@ impl<'a> Player<'a> {
             closed: Vec::new(),
             event: 0,
             learned: 0,
-            waiting: Vec::new(),
+            waiting: BTreeMap::new(),
+            several: several(plan),
             last: None,
             last_absolute: 0,
             variables: Variables::default(),
@@ -405,12 +419,8 @@ impl<'a> Player<'a> {
     fn await_segment(&mut self, conn: Conn, until: Instant) -> Result<Option<Sent>, String> {
         loop {
             self.learn();
-            let found = self.waiting.iter().position(|&i| {
-                let flow = self.wire.sent[i].segment.flow;
-                self.talk.conn(flow.sport, flow.dport) == conn
-            });
-            if let Some(place) = found {
-                return Ok(Some(self.wire.sent[self.waiting.remove(place)]));
+            if let Some(place) = self.waiting.get_mut(&conn).and_then(VecDeque::pop_front) {
+                return Ok(Some(self.wire.sent[place]));
             }
             if !self.tick(until)? {
                 return Ok(None);
@@ -439,8 +449,8 @@ impl<'a> Player<'a> {
             match entry {
                 Entry::Sent(place) => {
                     let sent = self.wire.sent[place];
-                    self.learn_segment(&sent);
-                    self.waiting.push(place);
+                    let conn = self.learn_segment(&sent);
+                    self.waiting.entry(conn).or_default().push_back(place);
                 }
                 Entry::Note(at, note) => {
                     let text = words(&note, &self.talk);
@@ -451,7 +461,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn learn_segment(&mut self, sent: &Sent) {
+    fn learn_segment(&mut self, sent: &Sent) -> Conn {
         self.talk.learn(&sent.segment);
         let header = self.talk.header(&sent.segment);
         let site = sent.cause.site();
@@ -465,17 +475,15 @@ impl<'a> Player<'a> {
         let text = self.named(&header);
         let cause = Some(sent.cause);
         self.ladder.push(Rung { at_ns, kind: RungKind::Out, text, cause });
+        let conn = header.conn;
         let what = What::Sent { header, why: Some(why) };
         self.records.push(Record { at_ns, event: self.event, what });
+        conn
     }
 
     /// The header, with its ports if the script speaks of several connections.
     fn named(&self, header: &Header) -> String {
-        let several = self.plan.steps.iter().any(|step| match &step.act {
-            Act::Inject(p) | Act::Expect(p) => p.conn != header.conn,
-            _ => false,
-        });
-        if several { format!("{} {header}", header.conn) } else { header.to_string() }
+        if self.several { format!("{} {header}", header.conn) } else { header.to_string() }
     }
 
     pub(super) fn record(&mut self, what: What) {
@@ -570,7 +578,7 @@ impl<'a> Player<'a> {
             segments,
             rows,
             timers,
-            unmatched: self.waiting.len(),
+            unmatched: self.waiting.values().map(VecDeque::len).sum(),
             causes,
         }
     }
