@@ -1,6 +1,7 @@
 //! An ICMP error about one of our segments. `[tcp_v4_err]`
 
 use crate::counters::Mib;
+use crate::errno::Errno;
 use crate::kernel::{Icmp, Kernel};
 use crate::sink::{Cx, RequestEnd, Sink};
 use crate::state::TcpState;
@@ -11,8 +12,12 @@ impl Kernel {
         let id = match self.find_connected(icmp.flow) {
             Some(Object::Sock(id)) => id,
             Some(Object::Request(req)) => {
-                // Our SYN-ACK was refused for good.
-                if icmp.hard && icmp.seq == self.requests[req].iss {
+                // Our SYN-ACK found no way; that a port or protocol is closed there is no
+                // reason. [tcp_req_err]
+                let no_way = matches!(icmp.error, Errno::ENETUNREACH | Errno::EHOSTUNREACH);
+                if icmp.seq != self.requests[req].iss {
+                    self.counters.inc(Mib::OutOfWindowIcmps);
+                } else if no_way {
                     self.end_request(req, RequestEnd::Reset, cx);
                     self.counters.inc(Mib::ListenDrops);
                 }

@@ -177,11 +177,19 @@ impl Kernel {
             return;
         }
         let duplicate = !news.advanced && !news.not_dup() && !news.dsack && sk.packets_out > 0;
-        if !sk.sack_ok && duplicate {
+        // After an RTO a duplicate counts only if something new has been sent since.
+        // [tcp_process_loss]
+        let counts = sk.ca != Ca::Loss || sk.snd_nxt.after(sk.high_seq);
+        if !sk.sack_ok && duplicate && counts {
             // As many may have left the network as are not lost. [tcp_limit_reno_sacked]
             let holes = sk.lost_out.clamp(1, sk.packets_out);
             sk.sacked_out = (sk.sacked_out + 1).min(sk.packets_out - holes);
+            self.counters.inc(Mib::TCPDelivered);
         }
+        if news.advanced && self.socks[id].ca == Ca::Loss && self.retransmitted_in_vain(id) {
+            self.undo_loss(id);
+        }
+        let sk = &mut self.socks[id];
         if sk.ca >= Ca::Recovery && !sk.snd_una.before(sk.high_seq) {
             if sk.ca == Ca::Recovery {
                 sk.snd_cwnd = sk.snd_cwnd.min(sk.snd_ssthresh).max(2);
@@ -203,6 +211,34 @@ impl Kernel {
             self.enter_recovery(id);
         } else {
             sk.ca = if sk.sacked_out > 0 { Ca::Disorder } else { Ca::Open };
+        }
+    }
+
+    /// Does the echoed timestamp say that the original arrived, before we sent it again?
+    /// `[tcp_packet_delayed]` (Eifel, RFC 3522)
+    fn retransmitted_in_vain(&self, id: SockId) -> bool {
+        let sk = &self.socks[id];
+        let before = (sk.rcv_tsecr.wrapping_sub(sk.retrans_stamp as u32) as i32) < 0;
+        sk.undo && sk.retrans_stamp != 0 && sk.saw_tstamp && sk.rcv_tsecr != 0 && before
+    }
+
+    /// The timeout was a mistake: nothing is lost, and the window is as it was.
+    /// `[tcp_try_undo_loss]`
+    fn undo_loss(&mut self, id: SockId) {
+        let mut at = self.socks[id].rtx.head();
+        while let Some(skb) = at {
+            self.skbs[skb].marks.lost = false;
+            at = skb::next(&self.skbs, skb);
+        }
+        let sk = &mut self.socks[id];
+        sk.lost_out = 0;
+        sk.snd_cwnd = sk.snd_cwnd.max(sk.prior_cwnd);
+        sk.snd_ssthresh = sk.snd_ssthresh.max(sk.prior_ssthresh);
+        sk.retransmits = 0;
+        sk.undo = false;
+        sk.rack_advanced = true;
+        if sk.sack_ok {
+            sk.ca = Ca::Open;
         }
     }
 

@@ -160,7 +160,7 @@ impl Kernel {
     ) -> bool {
         let now = self.clock.jiffies(cx.now);
         let mut last = self.requests[req].last_oow;
-        let skipped = count.then_some(Mib::TCPACKSkippedSynRecv);
+        let skipped = if count { Mib::TCPACKSkippedSynRecv } else { Mib::TCPACKSkippedChallenge };
         if self.oow_limited_segment(seg, &mut last, now, skipped) {
             return false;
         }

@@ -173,18 +173,11 @@ impl Kernel {
 
     /// Was the last limited reply too recent? If not, this one counts as the last.
     /// `[__tcp_oow_rate_limited]`
-    pub(crate) fn oow_rate_limited(
-        &mut self,
-        last: &mut u32,
-        now: Jiffies,
-        skipped: impl Into<Option<Mib>>,
-    ) -> bool {
+    pub(crate) fn oow_rate_limited(&mut self, last: &mut u32, now: Jiffies, skipped: Mib) -> bool {
         let window = self.clock.from_millis(self.sysctl.tcp_invalid_ratelimit as u64).0 as u32;
         let now = now.0 as u32;
         if *last != 0 && now.wrapping_sub(*last) < window {
-            if let Some(mib) = skipped.into() {
-                self.counters.inc(mib);
-            }
+            self.counters.inc(skipped);
             return true;
         }
         *last = now.max(1);
@@ -198,7 +191,7 @@ impl Kernel {
         seg: &Segment,
         last: &mut u32,
         now: Jiffies,
-        skipped: impl Into<Option<Mib>>,
+        skipped: Mib,
     ) -> bool {
         if seg.seq != seg.end_seq() && !seg.flags.syn() {
             return false;

@@ -206,7 +206,12 @@ impl Kernel {
             let take = if room > 0 { left.min(room) } else { left.min(goal) };
             let seq = self.socks[id].write_seq;
             match tail {
-                Some(tail) if room > 0 => self.skbs[tail].end_seq += take,
+                Some(tail) if room > 0 => {
+                    let skb = &mut self.skbs[tail];
+                    skb.end_seq += take;
+                    // What is appended first takes an earlier PSH back.
+                    skb.flags = skb.flags.without(Flags::PSH);
+                }
                 _ => {
                     let skb = self.skbs.insert(Skb::new(seq, take, Flags::ACK));
                     let sk = &mut self.socks[id];

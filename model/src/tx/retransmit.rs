@@ -224,7 +224,10 @@ impl Kernel {
         }
         let sk = &mut self.socks[id];
         if sk.ca <= Ca::Disorder || !sk.high_seq.after(sk.snd_una) || sk.retransmits == 0 {
+            sk.prior_ssthresh = sk.snd_ssthresh;
+            sk.prior_cwnd = sk.snd_cwnd;
             sk.snd_ssthresh = (sk.snd_cwnd / 2).max(2);
+            sk.undo = true;
         }
         sk.snd_cwnd = sk.in_flight() + 1;
         sk.snd_cwnd_cnt = 0;

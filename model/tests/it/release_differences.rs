@@ -120,3 +120,23 @@ fn the_budget_of_challenges() {
         assert_eq!(solo.mib(Mib::TCPChallengeACK), sent + 1, "{release}: a new second");
     }
 }
+
+/// `learns_buffer_overhead`: full segments fill their buffers better than by half, which 6.18
+/// notices: its window grows beyond half of the receive buffer.
+#[test]
+fn the_share_of_payload_in_a_buffer() {
+    for release in Release::ALL {
+        let mut solo = Solo::new(release, &[("tcp_rmem", "4096 65536 65536")]);
+        let (_, fd) = solo.accepted();
+        let mut next = 1;
+        for _ in 0..100 {
+            solo.rx(&format!("P. {next} 1460 ack 1"));
+            next += 1460;
+            solo.on(|k, cx| k.recv(fd, 100_000, cx)).0.unwrap();
+            solo.wait(Span::millis(250));
+        }
+        let window = solo.edge - next;
+        let learned = window > 32_768;
+        assert_eq!(learned, release == Release::V6_18, "{release}: {window}");
+    }
+}

@@ -7,7 +7,7 @@ use finwait_model::kernel::SockOpt;
 use finwait_model::release::Release;
 use finwait_model::time::Span;
 
-use crate::solo::Solo;
+use crate::solo::{Solo, say};
 use crate::trace::both;
 
 #[test]
@@ -132,6 +132,32 @@ fn the_number_of_a_rst_beyond_a_shrunk_window() {
         solo.rx(". 1 0 ack 2");
         solo.call(|k, cx| k.setsockopt(fd, SockOpt::Linger(Some(0)), cx).unwrap());
         assert_eq!(solo.close(fd), "R. 102:102 ack 1", "{release}");
+    }
+}
+
+/// 9.2.2 again, with window scaling: what the peer may have rounded away, 1023 bytes at our scale
+/// of 10, is no overshoot for 6.18.
+#[test]
+fn the_number_of_a_rst_beyond_a_scaled_window() {
+    for (sent, new) in [(1000, "R. 1001:1001 ack 1"), (2920, "R. 102:102 ack 1")] {
+        for release in Release::ALL {
+            let mut solo = Solo::new(release, &[]);
+            solo.win = 4000;
+            let listener = solo.listen(5);
+            let mut syn = solo.segment(say("S 0"));
+            syn.options.wscale = Some(0);
+            syn.options.mss = Some(1460);
+            solo.on(|k, cx| k.rx(&syn, cx));
+            solo.rx(". 1 0 ack 1");
+            let fd = solo.on(|k, cx| k.accept(listener, cx)).0.unwrap();
+            solo.call(|k, cx| k.send(fd, sent, false, cx).unwrap());
+            solo.win = 100;
+            solo.rx(". 1 0 ack 2");
+            solo.call(|k, cx| k.setsockopt(fd, SockOpt::Linger(Some(0)), cx).unwrap());
+            let old = "R. 102:102 ack 1";
+            let want = if release == Release::V6_18 { new } else { old };
+            assert_eq!(solo.close(fd), want, "{release}: {sent} bytes sent");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use finwait_model::errno::Errno;
 use finwait_model::flow::Addr;
 use finwait_model::release::Release;
+use finwait_model::segment::Flags;
 use finwait_model::sysctl::{DEFS, Sysctl, SysctlError};
 
 use super::ast::{
@@ -236,7 +237,7 @@ impl Lowering<'_> {
             }
             Body::Icmp(icmp) => self.icmp(line.pos, icmp),
             Body::Tcp(tcp) => {
-                refuse_foreign_options(line.pos, tcp)?;
+                refuse_foreign(line.pos, tcp)?;
                 let conn = self.conn_of(line, tcp)?;
                 let packet = Packet { conn, tcp: tcp.clone() };
                 Ok(match line.direction {
@@ -388,8 +389,12 @@ impl Lowering<'_> {
     }
 }
 
-fn refuse_foreign_options(pos: Pos, tcp: &Tcp) -> Result<(), ScriptError> {
+/// What the model does not have and would otherwise leave out unseen.
+fn refuse_foreign(pos: Pos, tcp: &Tcp) -> Result<(), ScriptError> {
     use super::ast::TcpOption;
+    if tcp.flags.syn() && tcp.flags.has(Flags::ECE) {
+        return Err(ScriptError::unsupported(pos, "a SYN that negotiates ECN"));
+    }
     let foreign = tcp.options.iter().flatten().find_map(|option| match option {
         TcpOption::FastOpen(_) | TcpOption::FastOpenExp(_) => Some("TCP Fast Open"),
         TcpOption::Md5(_) => Some("the MD5 signature option"),

@@ -289,6 +289,10 @@ fn transfer(args: &Args<'_>) -> Result<Op, ScriptError> {
     };
     args.count(least, most)?;
     let fd = args.fd()?;
+    if let ExprKind::Int(_) | ExprKind::Hex(_) = args.line.args[1].kind {
+        let error = ScriptError::unsupported(args.pos(1), "a pointer as buffer");
+        return Err(error.help("the model moves lengths, not bytes: write ..."));
+    }
     let len = if name.ends_with('v') && name != "recv" { vector_len(args)? } else { args.int(2)? };
     let len = u32::try_from(len).map_err(|_| args.wrong(2, "a length of 0 or more"))?;
     let sends = matches!(name, "write" | "send" | "sendto" | "writev");

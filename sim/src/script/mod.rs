@@ -1,7 +1,10 @@
 //! packetdrill's script language, and the runner that plays a script on the model.
 //!
-//! Read in this order: `ast` (what a script says), `lexer`, `parser`, `print`, `diagnostic`
-//! (from text and back), `observe` (what playing a script leaves behind), `runner`.
+//! Read in this order: [`ast`] (what a script says); `lexer`, `parser`, `print`, [`diagnostic`]
+//! (from text and back); [`plan`] and [`lower`] (what is to be done); [`talk`] (relative numbers,
+//! translated at the edge); [`runner`] (time, packets) and `calls` (system calls); `compare` (is it
+//! what was expected); [`observe`] and [`report`] (what is left behind); [`export`] (a connection
+//! of a run as a script).
 
 pub mod ast;
 mod calls;
