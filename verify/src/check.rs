@@ -13,6 +13,7 @@ use crate::live::{self, Played};
 use crate::model::{self, Ticks};
 use crate::seen::Seen;
 use crate::step::Case;
+use crate::sys;
 use crate::talk;
 use crate::tap::Tap;
 
@@ -23,6 +24,8 @@ const CONFIRM: u32 = 2;
 const CONFIRM_TIME: u32 = 4;
 /// How often a case is played at most.
 const ATTEMPTS: u32 = 6;
+/// After this long a case is not played again: a script of two minutes gets one chance.
+const PATIENCE_NS: u64 = 60_000_000_000;
 
 /// What became of a case.
 #[derive(Clone, Debug)]
@@ -103,7 +106,7 @@ pub fn check(case: &Case, setup: &Setup) -> Verdict {
 }
 
 fn check_with(case: &Case, setup: &Setup, remote: Addr) -> Verdict {
-    let mut confirmed = 0;
+    let (mut confirmed, begun) = (0, sys::now_ns());
     for attempt in 1..=ATTEMPTS {
         let played = match live::play(case, setup.tick, remote, setup.tap.as_ref()) {
             Ok(played) => played,
@@ -125,7 +128,8 @@ fn check_with(case: &Case, setup: &Setup, remote: Addr) -> Verdict {
         };
         confirmed += u32::from(!blurred);
         let enough = if difference.kind == Kind::Time { CONFIRM_TIME } else { CONFIRM };
-        if confirmed >= enough || attempt == ATTEMPTS {
+        let spent = sys::now_ns() - begun > PATIENCE_NS;
+        if confirmed >= enough || attempt == ATTEMPTS || spent {
             return Verdict::Differ(Box::new(Differ { difference, live, model }));
         }
     }
