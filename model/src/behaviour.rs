@@ -79,8 +79,6 @@ behaviours! {
         "TCP_LINGER2 is honoured up to 120 s; else a value above tcp_fin_timeout falls back to the sysctl.";
     fin_in_syn_recv_waits false true "6.x"
         "shutdown(SHUT_WR) in SYN_RECV sends its FIN when ESTABLISHED is reached; else at once.";
-    unread_is_beyond_reader false true "6.x"
-        "close() finds data unread only beyond the reader's position.";
     rst_seq_allows_scale_slack false true "4.19"
         "The sequence number of our own RST may pass the peer's window by less than our scale.";
     rfc1337_leaves_timer false true "6.x"

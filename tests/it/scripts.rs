@@ -13,11 +13,10 @@ use finwait_sim::script::runner::{Options, Played, play};
 use finwait_sim::script::{parse, report};
 
 /// True on the live kernel and not yet of the model: debts, which must go when they are paid.
-const OWED: &[&str] = &["data-across-window-edge"];
+const OWED: &[&str] = &[];
 /// Behaviours that no script can show: what they change is not on the wire of one connection, or
 /// depends on the host's secrets. The model's own tests hold them.
 const NOT_IN_A_SCRIPT: &[&str] = &[
-    "unread_is_beyond_reader",
     "splits_ports_by_parity",
     "port_returns_to_connect",
     "random_timestamp_offset",

@@ -80,6 +80,8 @@ impl Kernel {
             && options.ts.is_some() == sk.tstamp_ok
             && seg.seq == sk.rcv_nxt
             && !seg.ack.after(sk.snd_nxt)
+            && (!self.behaviour.refuses_segment_beyond_window
+                || !seg.end_seq().after(sk.rcv_nxt + sk.receive_window()))
             && (seg.len == 0 || sk.has_memory_for(u32::from(seg.len), sk.header_len()))
             && options.ts.is_none_or(|ts| (ts.val.wrapping_sub(sk.ts_recent) as i32) >= 0)
     }

@@ -292,6 +292,12 @@ impl Kernel {
             return false;
         };
         self.counters.inc(Mib::SyncookiesRecv);
+        if self.find_connected(flow).is_some() {
+            // A request of the same four-tuple stands there: no second object beside it.
+            // [inet_ehash_lookup_by_sk]
+            self.drop_segment(seg, DropReason::NotSpecified, cx);
+            return true;
+        }
         let mut syn = *seg;
         syn.seq = irs;
         syn.options.mss = Some(COOKIE_MSS[class as usize]);

@@ -183,8 +183,9 @@ impl Kernel {
         if !sk.sack_ok && duplicate && counts {
             // As many may have left the network as are not lost. [tcp_limit_reno_sacked]
             let holes = sk.lost_out.clamp(1, sk.packets_out);
-            sk.sacked_out = (sk.sacked_out + 1).min(sk.packets_out - holes);
-            self.counters.inc(Mib::TCPDelivered);
+            let more = (sk.sacked_out + 1).min(sk.packets_out - holes);
+            self.counters.add(Mib::TCPDelivered, u64::from(more.saturating_sub(sk.sacked_out)));
+            sk.sacked_out = more;
         }
         if news.advanced && self.socks[id].ca == Ca::Loss && self.retransmitted_in_vain(id) {
             self.undo_loss(id);

@@ -94,7 +94,8 @@ impl Kernel {
         if seg.seq == request.irs && flags == Flags::SYN.0 && !paws {
             return Verdict::SynAckAgain;
         }
-        if seg.flags.ack() && seg.ack != request.iss + 1 {
+        // Whether a RST counts is a matter of its sequence number alone.
+        if seg.flags.ack() && !seg.flags.rst() && seg.ack != request.iss + 1 {
             return Verdict::BadAck;
         }
         let inside = in_window(seg.seq, seg.end_seq(), rcv_nxt, rcv_nxt + request.rcv_wnd);

@@ -102,11 +102,11 @@ S     0    0   -   5     0     syn-ack
 S     0    10  -   -     -     syn-ack
 SF    0    0   -   -     -     syn-ack
 S     0    0   -   -1    0     ack PAWSEstab
-# an ACK of something else goes to the listener, whatever else it is
+# an ACK of something else goes to the listener, unless it is a RST
 .     1    0   0   -     -     to the listener
 .     1    0   2   -     -     to the listener
 .     9999 0   2   -     -     to the listener
-R.    1    0   2   -     -     to the listener
+R.    1    0   2   -     -     end by rst
 S.    0    0   0   -     -     to the listener
 # out of the window
 .     0    0   1   -     -     ack
