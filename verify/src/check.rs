@@ -11,6 +11,7 @@ use crate::clock::Tick;
 use crate::diff::{self, Difference, Kind, Tolerance};
 use crate::live::{self, Played};
 use crate::model::{self, Ticks};
+use crate::record::Recording;
 use crate::seen::Seen;
 use crate::step::Case;
 use crate::sys;
@@ -86,7 +87,7 @@ impl Setup {
     fn take(&self) -> usize {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         // Another process may play at the same time, and packetdrill always uses the first.
-        let mut free = 1 + std::process::id() as usize % 500;
+        let mut free = 1 + std::process::id() as usize * 61 % 700;
         while !taken.insert(free) {
             free += 1;
         }
@@ -174,6 +175,17 @@ fn fit(
         }
     }
     Ok((model, late, difference))
+}
+
+/// What still differs between a recorded run and the model; the error says why the model cannot
+/// play it.
+pub fn recorded(case: &Case, recording: &Recording) -> Result<Option<Difference>, String> {
+    let tolerance = Tolerance::default();
+    match fit(case, &recording.seen, recording.clock, talk::REMOTE, tolerance) {
+        Ok((_, _, difference)) => Ok(difference),
+        Err(Stopped::Refused(why)) => Err(why),
+        Err(Stopped::Panicked(difference)) => Ok(Some(difference)),
+    }
 }
 
 enum Stopped {

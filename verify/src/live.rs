@@ -23,6 +23,9 @@ use crate::wire;
 /// While a call blocks, how often to look whether it has returned.
 const CHECK_PENDING: u64 = 300_000;
 
+/// A RST that is told and one that is read this close are one.
+const SAME_RESET: u64 = 20_000_000;
+
 /// How long a thread that was woken may take to return from its call.
 const WOKEN_RUNS: u64 = 700_000;
 
@@ -133,6 +136,8 @@ impl Live {
             let at_ns = word.at_ns - self.zero_ns;
             match word.what {
                 _ if word.at_ns > end_ns => {}
+                // Another process may use the same addresses: what did not leave here was not ours.
+                What::Reset { .. } if !self.sent_reset(conn, at_ns) => {}
                 What::Reset { reason, stack } => {
                     self.seen.resets.push(Reset { at_ns, conn, reason, path: stack });
                 }
@@ -141,6 +146,15 @@ impl Live {
                 }
             }
         }
+    }
+
+    /// Did a RST leave on the connection (or from the listener) about then?
+    fn sent_reset(&self, conn: Conn, at_ns: u64) -> bool {
+        self.seen.sent.iter().any(|s| {
+            let c = s.header.conn;
+            let same = c == conn || (conn.remote == 0 && c.local == conn.local);
+            same && s.header.flags.rst() && s.at_ns.abs_diff(at_ns) < SAME_RESET
+        })
     }
 
     fn last_done(&self) -> u64 {

@@ -7,6 +7,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::Duration;
 
+use finwait_model::counters::Mib;
+use finwait_sim::run::run as simulate;
+use finwait_sim::scenario::Scenario;
+use finwait_sim::world::Turns;
 use finwait_verify::{netns, procfs, veth};
 
 use crate::live::permitted;
@@ -54,25 +58,91 @@ fn live(close_after: Duration) -> (Counters, Counters) {
     (client, server.unwrap().join().unwrap().unwrap())
 }
 
+/// The same shape in virtual time.
+fn simulated(close_after_ms: u64) -> (Counters, Counters) {
+    let text = format!(
+        r#"
+name = "pair"
+duration = "10s"
+[hosts.web]
+kernel = "6.18"
+hz = 250
+[hosts.web.sysctl]
+"net.ipv4.tcp_max_tw_buckets" = {BUCKETS}
+[hosts.redis]
+kernel = "6.18"
+hz = 250
+[links]
+delay = "30us"
+[[apps]]
+kind = "client"
+host = "web"
+to = "redis:{PORT}"
+workers = 1
+think = "{}ms"
+count = {COUNT}
+request_bytes = 60
+response_bytes = 200
+[[apps]]
+kind = "server"
+host = "redis"
+port = {PORT}
+request_bytes = 60
+response_bytes = 200
+close_after = "{close_after_ms}ms"
+"#,
+        close_after_ms + 10
+    );
+    let scenario = Scenario::parse(&text, "pair").unwrap();
+    let outcome = simulate(&scenario, Turns::Forward, |_| {});
+    let counters = |host: &str| {
+        let host = outcome.host(host).unwrap();
+        Mib::ALL.iter().map(|m| (m.nstat_name().to_owned(), host.counter(*m))).collect()
+    };
+    (counters("web"), counters("redis"))
+}
+
 fn of(counters: &Counters, name: &str) -> u64 {
     counters.get(name).copied().unwrap_or(0)
 }
 
+/// What the story is about: refused buckets, RSTs, delayed ACKs.
+fn story((client, server): &(Counters, Counters)) -> [u64; 4] {
+    [
+        of(client, "TcpExtTW"),
+        of(client, "TcpExtTCPTimeWaitOverflow"),
+        of(client, "TcpOutRsts"),
+        of(server, "TcpExtDelayedACKs"),
+    ]
+}
+
 #[test]
 fn who_closes_late_gets_a_rst() {
+    let (buckets, refused) = (BUCKETS as u64, (COUNT - BUCKETS) as u64);
+    let expected = |ms| {
+        let late = ms > 40;
+        let (rsts, delayed) = if late { (refused, COUNT as u64) } else { (0, 0) };
+        [buckets, refused, rsts, delayed]
+    };
+    for ms in [5, 30, 50, 80] {
+        assert_eq!(story(&simulated(ms)), expected(ms), "{ms} ms, simulated");
+    }
     if !permitted() {
         return;
     }
-    let runs =
-        [5, 30, 50, 80].map(|ms| (ms, std::thread::spawn(move || live(Duration::from_millis(ms)))));
-    for (ms, run) in runs {
-        let (client, server) = run.join().unwrap();
-        println!("{ms} ms: client {client:?}\n   server {server:?}");
-        let late = ms > 40;
-        let refused = (COUNT - BUCKETS) as u64;
-        assert_eq!(of(&client, "TcpExtTCPTimeWaitOverflow"), refused, "{ms} ms");
-        assert_eq!(of(&client, "TcpOutRsts"), if late { refused } else { 0 }, "{ms} ms");
-        let delayed = of(&server, "TcpExtDelayedACKs");
-        assert_eq!(delayed >= COUNT as u64, late, "{ms} ms: {delayed} delayed ACKs");
+    let runs = [5, 30, 50, 80].map(|ms| {
+        let play = move || live(Duration::from_millis(ms));
+        (ms, play, std::thread::spawn(play))
+    });
+    for (ms, play, run) in runs {
+        let mut seen = run.join().unwrap();
+        // On a busy machine 30 ms of sleep can become 40: then the story is another one.
+        for _ in 0..5 {
+            if story(&seen) == expected(ms) {
+                break;
+            }
+            seen = std::thread::spawn(play).join().unwrap();
+        }
+        assert_eq!(story(&seen), expected(ms), "{ms} ms, live: {seen:?}");
     }
 }
