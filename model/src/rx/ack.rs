@@ -89,6 +89,9 @@ impl Kernel {
         self.clean_rtx_queue(id, prior_una, &mut news, cx);
         self.process_tlp_ack(id, seg.ack, &news);
         self.react_to_ack(id, &news, cx);
+        if news.acked {
+            self.grow_cwnd(id, news.delivered);
+        }
         if news.set_xmit_timer && !self.schedule_loss_probe(id, true, cx) {
             self.rearm_rto(id, cx);
         }
@@ -237,7 +240,6 @@ impl Kernel {
         }
         let grew = self.socks[id].snd_una - prior_una;
         if grew > 0 {
-            self.grow_cwnd(id, news.delivered);
             self.wake_writer(id);
         }
     }
@@ -255,7 +257,7 @@ impl Kernel {
     /// Slow start, and a crude additive increase beyond it. `[tcp_slow_start]`
     fn grow_cwnd(&mut self, id: SockId, acked: u32) {
         let sk = &mut self.socks[id];
-        if sk.ca >= crate::sock::Ca::Recovery {
+        if sk.ca == crate::sock::Ca::Recovery {
             return;
         }
         // [tcp_is_cwnd_limited]

@@ -72,6 +72,11 @@ impl Kernel {
             sk.window_clamp = sk.window_clamp.min(65535);
         }
         sk.snd_wl1 = seg.seq;
+        let sk = &mut self.socks[id];
+        if sk.saw_tstamp && sk.rcv_tsecr == sk.retrans_stamp as u32 {
+            // The first SYN was answered: it had not been lost. [tcp_try_undo_spurious_syn]
+            sk.undo = false;
+        }
         let input = AckInput { fast: false, challenge: true, update_ts_recent: false };
         self.tcp_ack(id, seg, input, cx);
         self.take_syn_sequence(id, seg);
