@@ -9,7 +9,7 @@ use crate::state::TcpState;
 use crate::sysctl::Sysctl;
 use crate::time::{Clock, Span};
 
-/// A file descriptor: names a socket of one [`Kernel`]. A stale one is caught (EBADF).
+/// A file descriptor: names a socket of one [`crate::kernel::Kernel`]. A stale one is caught (EBADF).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Fd {
     /// Slot; small and reused, so it can index a table of the caller's.

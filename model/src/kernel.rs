@@ -1,5 +1,5 @@
 //! One host's TCP: the tables, and the public entry points. Each is a few lines; the story of a
-//! segment begins in [`crate::rx`], that of a system call in [`crate::sys`].
+//! segment begins in `rx`, that of a system call in `sys`.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;

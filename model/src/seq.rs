@@ -61,7 +61,7 @@ impl fmt::Display for Seq {
 }
 
 /// Does `[seq, end)` touch the window `[start, stop)`? `[tcp_in_window]` (timewait buckets and
-/// requests use it; full sockets have [`crate::rx`]'s own rule).
+/// requests use it; full sockets have `rx`'s own rule).
 pub const fn in_window(seq: Seq, end: Seq, start: Seq, stop: Seq) -> bool {
     if seq.0 == start.0 {
         return true;

@@ -163,3 +163,19 @@ proptest! {
         prop_assert_eq!(world.lifecycles(), 60);
     }
 }
+
+/// Scenarios in which something went wrong once.
+#[test]
+fn regressions() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/regressions");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("it can be listed").path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).expect("it can be read");
+        let outcome = play(&parse(&text));
+        assert!(outcome.segments > 0, "{}", path.display());
+    }
+}
