@@ -58,7 +58,7 @@ impl Kernel {
             }
             let mut news = AckNews::default();
             if seg.options.sack_count > 0 {
-                self.take_sacks(id, seg, prior_una, &mut news, cx);
+                self.take_sacks(id, seg, &mut news, cx);
                 self.react_to_ack(id, &news, cx);
                 self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
             }
@@ -86,7 +86,7 @@ impl Kernel {
             self.ack_probe(id, cx);
             return AckVerdict::Good;
         }
-        self.clean_rtx_queue(id, prior_una, &mut news, cx);
+        self.clean_rtx_queue(id, &mut news, cx);
         self.process_tlp_ack(id, seg.ack, &news);
         self.react_to_ack(id, &news, cx);
         if news.acked {
@@ -108,7 +108,6 @@ impl Kernel {
         news: &mut AckNews,
         cx: &mut Cx<'_, impl Sink>,
     ) {
-        let prior_una = self.socks[id].snd_una;
         if fast && news.advanced {
             self.socks[id].snd_wl1 = seg.seq;
             news.window_update = true;
@@ -121,7 +120,7 @@ impl Kernel {
             }
             news.window_update |= self.update_window(id, seg);
             if seg.options.sack_count > 0 {
-                self.take_sacks(id, seg, prior_una, news, cx);
+                self.take_sacks(id, seg, news, cx);
             }
         }
         let sk = &mut self.socks[id];
@@ -173,13 +172,7 @@ impl Kernel {
 
     /// Frees what is acknowledged, and learns from when it was sent.
     /// `[tcp_clean_rtx_queue]`
-    fn clean_rtx_queue(
-        &mut self,
-        id: SockId,
-        prior_una: crate::seq::Seq,
-        news: &mut AckNews,
-        cx: &mut Cx<'_, impl Sink>,
-    ) {
+    fn clean_rtx_queue(&mut self, id: SockId, news: &mut AckNews, cx: &mut Cx<'_, impl Sink>) {
         let now_us = self.clock.micros(cx.now);
         let mut first_us = None;
         let mut acked_segments = 0;
@@ -238,8 +231,7 @@ impl Kernel {
         {
             news.set_xmit_timer = true;
         }
-        let grew = self.socks[id].snd_una - prior_una;
-        if grew > 0 {
+        if news.advanced {
             self.wake_writer(id);
         }
     }

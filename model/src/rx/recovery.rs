@@ -4,7 +4,6 @@
 use crate::counters::Mib;
 use crate::kernel::Kernel;
 use crate::segment::{SackBlock, Segment};
-use crate::seq::Seq;
 use crate::sink::{Cx, Sink};
 use crate::skb::{self, Skb};
 use crate::sock::{Ca, Pending};
@@ -43,7 +42,6 @@ impl Kernel {
         &mut self,
         id: SockId,
         seg: &Segment,
-        prior_una: Seq,
         news: &mut AckNews,
         cx: &mut Cx<'_, impl Sink>,
     ) {
@@ -51,7 +49,7 @@ impl Kernel {
             return;
         }
         let blocks = seg.options.sack_blocks();
-        self.take_dsack(id, seg, prior_una, news);
+        self.take_dsack(id, seg, news);
         let skip = usize::from(news.dsack);
         let now_us = self.clock.micros(cx.now);
         for block in &blocks[skip.min(blocks.len())..] {
@@ -66,7 +64,7 @@ impl Kernel {
     }
 
     /// Does the first block report a duplicate? `[tcp_check_dsack]`
-    fn take_dsack(&mut self, id: SockId, seg: &Segment, prior_una: Seq, news: &mut AckNews) {
+    fn take_dsack(&mut self, id: SockId, seg: &Segment, news: &mut AckNews) {
         let blocks = seg.options.sack_blocks();
         let Some(first) = blocks.first() else { return };
         if first.left.before(seg.ack) {
@@ -79,7 +77,6 @@ impl Kernel {
         } else {
             return;
         }
-        let _ = prior_una;
         news.dsack = true;
         // A repetition that arrived for nothing was delivered all the same. [tcp_dsack_seen]
         let sk = &mut self.socks[id];

@@ -3,6 +3,7 @@
 use crate::errno::Errno;
 use crate::flow::FourTuple;
 use crate::kernel::{Fd, Kernel, TcpInfo};
+use crate::sock::Sock;
 use crate::state::TcpState;
 use crate::time::{Instant, Jiffies};
 
@@ -64,26 +65,15 @@ impl Kernel {
     }
     /// ioctl(SIOCINQ): bytes to read; EINVAL on a listener.
     pub fn inq(&self, fd: Fd) -> Result<u32, Errno> {
-        let id = self.sock_of(fd)?;
-        let sk = &self.socks[id];
-        match sk.state {
-            TcpState::Listen => Err(Errno::EINVAL),
-            TcpState::SynSent | TcpState::SynRecv => Ok(0),
-            TcpState::Established
-            | TcpState::FinWait1
-            | TcpState::FinWait2
-            | TcpState::TimeWait
-            | TcpState::Close
-            | TcpState::CloseWait
-            | TcpState::LastAck
-            | TcpState::Closing
-            | TcpState::NewSynRecv => Ok(sk.unread()),
-        }
+        self.queued(fd, Sock::unread)
     }
     /// ioctl(SIOCOUTQ): bytes sent or to be sent and not acknowledged, a FIN counting 1.
     pub fn outq(&self, fd: Fd) -> Result<u32, Errno> {
-        let id = self.sock_of(fd)?;
-        let sk = &self.socks[id];
+        self.queued(fd, |sk| sk.write_seq - sk.snd_una)
+    }
+    /// What a queue holds; nothing before the connection is established, and a listener has none.
+    fn queued(&self, fd: Fd, bytes: impl FnOnce(&Sock) -> u32) -> Result<u32, Errno> {
+        let sk = &self.socks[self.sock_of(fd)?];
         match sk.state {
             TcpState::Listen => Err(Errno::EINVAL),
             TcpState::SynSent | TcpState::SynRecv => Ok(0),
@@ -95,7 +85,7 @@ impl Kernel {
             | TcpState::CloseWait
             | TcpState::LastAck
             | TcpState::Closing
-            | TcpState::NewSynRecv => Ok(sk.write_seq - sk.snd_una),
+            | TcpState::NewSynRecv => Ok(bytes(sk)),
         }
     }
     /// The connection's addresses, seen from this host (getsockname, getpeername).
