@@ -19,6 +19,7 @@ pub mod scenario;
 pub mod script;
 pub mod step;
 pub mod units;
+pub mod view;
 pub mod watch;
 pub mod wire;
 pub mod world;
