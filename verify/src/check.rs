@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use finwait_model::flow::Addr;
 use finwait_model::time::Clock;
+use finwait_sim::view::HostView;
 
 use crate::clock::Tick;
 use crate::diff::{self, Difference, Kind, Tolerance};
@@ -84,7 +85,8 @@ impl Setup {
         let (tick, tolerance) = (Tick::of_this_machine(), Tolerance::default());
         Self { tick, tolerance, tap, taken: Mutex::default() }
     }
-    fn take(&self) -> usize {
+    /// A peer address that no other case uses, until it is given back.
+    pub fn take(&self) -> usize {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         // Another process may play at the same time, and packetdrill always uses the first.
         let mut free = 1 + std::process::id() as usize * 61 % 700;
@@ -93,7 +95,8 @@ impl Setup {
         }
         free
     }
-    fn give_back(&self, number: usize) {
+    /// Gives it back.
+    pub fn give_back(&self, number: usize) {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
 }
@@ -135,6 +138,28 @@ fn check_with(case: &Case, setup: &Setup, remote: Addr) -> Verdict {
         }
     }
     Verdict::Unable(format!("{}: never played", case.name))
+}
+
+/// How the host stood on the model after a case that a live kernel played, at each of the moments.
+/// An error says why there is no telling: the arms differ, or the machine was too busy.
+pub fn views_after(
+    case: &Case,
+    played: &Played,
+    remote: Addr,
+    setup: &Setup,
+    moments_ns: &[u64],
+) -> Result<Vec<HostView>, String> {
+    if played.blurred {
+        return Err("a step was not done within one tick".to_owned());
+    }
+    let clock = setup.tick.clock(played.zero_ns);
+    match fit(case, &played.seen, clock, remote, setup.tolerance) {
+        Ok((_, late, None)) => model::views(case, &played.seen, clock, remote, &late, moments_ns),
+        Ok((_, _, Some(difference))) | Err(Stopped::Panicked(difference)) => {
+            Err(difference.to_string())
+        }
+        Err(Stopped::Refused(why)) => Err(why),
+    }
 }
 
 /// How many late ticks are looked for in one run.

@@ -40,9 +40,29 @@ pub struct Played {
     pub blurred: bool,
 }
 
+/// When somebody else may look at the namespace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Visit {
+    /// Nothing has happened in it yet.
+    Before,
+    /// All steps are done, and its sockets are still open.
+    After,
+}
+
 /// Plays the case in a fresh namespace. Changes the namespace of the calling thread: give it a
 /// thread of its own.
 pub fn play(case: &Case, tick: Tick, remote: Addr, tap: Option<&Tap>) -> io::Result<Played> {
+    play_visited(case, tick, remote, tap, &mut |_| Ok(()))
+}
+
+/// The same with a visitor, who is called in the thread that is in the namespace.
+pub fn play_visited(
+    case: &Case,
+    tick: Tick,
+    remote: Addr,
+    tap: Option<&Tap>,
+    visitor: &mut dyn FnMut(Visit) -> io::Result<()>,
+) -> io::Result<Played> {
     let ns = Namespace::enter()?;
     for (name, value) in &case.sysctls {
         set_sysctl(name, value)
@@ -50,8 +70,10 @@ pub fn play(case: &Case, tick: Tick, remote: Addr, tap: Option<&Tap>) -> io::Res
     }
     sys::no_timer_slack();
     sys::prepare_interrupts();
+    let diag = Diag::open()?;
+    visitor(Visit::Before)?;
     let mut live = Live {
-        diag: Diag::open()?,
+        diag,
         ns,
         tick,
         remote,
@@ -63,7 +85,7 @@ pub fn play(case: &Case, tick: Tick, remote: Addr, tap: Option<&Tap>) -> io::Res
         blurred: false,
         packet: vec![0; 65_536],
     };
-    let outcome = live.run(case);
+    let outcome = live.run(case).and_then(|()| visitor(Visit::After));
     // Before the sockets are closed, which the kernel would tell, too.
     if let Some(tap) = tap {
         live.listen(tap);

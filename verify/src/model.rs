@@ -15,6 +15,7 @@ use finwait_model::state::TcpState;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Instant};
 use finwait_sim::script::observe::Conn;
+use finwait_sim::view::HostView;
 
 use crate::seen::{Answered, Done, Look, LookRow, LookTimer, Reset, Seen, Sent, StateChange};
 use crate::step::{Act, Call, Case, Step, Unreachable};
@@ -35,6 +36,36 @@ pub fn play(
     remote: Addr,
     late: &Ticks,
 ) -> Result<Seen, String> {
+    let mut model = played(case, live, clock, remote, late)?;
+    model.finish();
+    Ok(model.seen)
+}
+
+/// The same, and then how the host stands at each of the moments, which are in order and not
+/// before the last step.
+pub fn views(
+    case: &Case,
+    live: &Seen,
+    clock: Clock,
+    remote: Addr,
+    late: &Ticks,
+    moments_ns: &[u64],
+) -> Result<Vec<HostView>, String> {
+    let mut model = played(case, live, clock, remote, late)?;
+    let view = |ns: &u64| {
+        model.advance(*ns);
+        HostView::of("host", Release::V6_18, &model.kernel, Instant { ns: *ns })
+    };
+    Ok(moments_ns.iter().map(view).collect())
+}
+
+fn played(
+    case: &Case,
+    live: &Seen,
+    clock: Clock,
+    remote: Addr,
+    late: &Ticks,
+) -> Result<Model, String> {
     let mut sysctl = Sysctl::new(Release::V6_18);
     for (name, value) in &case.sysctls {
         set(&mut sysctl, name, value)?;
@@ -75,8 +106,7 @@ pub fn play(
             model.look(look.at_ns);
         }
     }
-    model.finish();
-    Ok(model.seen)
+    Ok(model)
 }
 
 fn set(sysctl: &mut Sysctl, name: &str, value: &str) -> Result<(), String> {

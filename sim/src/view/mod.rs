@@ -1,6 +1,13 @@
 //! A host as the tools of Linux show it: `ss`, `nstat`, `netstat -s`, `/proc/net/sockstat`,
 //! `sysctl`, `tcpdump`. Pure text out of a [`HostView`]; nothing here asks a kernel.
 
+pub mod mib;
+pub mod netstat;
+pub mod nstat;
+pub mod proc;
+pub mod ss;
+pub mod sysctl;
+
 use finwait_model::counters::Mib;
 use finwait_model::kernel::{Kernel, Row, SockStat};
 use finwait_model::release::Release;

@@ -3,3 +3,4 @@
 mod live;
 mod pair;
 mod recorded;
+mod views;
