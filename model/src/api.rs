@@ -7,7 +7,7 @@ use crate::flow::{Addr, Endpoint, FourTuple};
 use crate::release::Release;
 use crate::state::TcpState;
 use crate::sysctl::Sysctl;
-use crate::time::{Clock, Span};
+use crate::time::{Clock, Jiffies, Span};
 
 /// A file descriptor: names a socket of one [`crate::kernel::Kernel`]. A stale one is caught (EBADF).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -258,6 +258,38 @@ pub struct RowTimer {
     pub name: &'static str,
     /// Nominal time left; zero if overdue.
     pub left: Span,
+    /// The count that `ss` prints behind it.
+    pub count: u32,
+}
+
+/// A [`Row`] as it stands whatever the time: its timer has the tick that it was armed for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Line {
+    /// State; for a bucket its substate, for a request SynRecv.
+    pub state: TcpState,
+    /// What kind of object it is.
+    pub object: Object,
+    /// Recv-Q.
+    pub rx_queue: u32,
+    /// Send-Q.
+    pub tx_queue: u32,
+    /// Local end.
+    pub local: Endpoint,
+    /// Remote end; port 0 for a listener.
+    pub remote: Endpoint,
+    /// The timer that `ss -o` shows.
+    pub timer: Option<LineTimer>,
+    /// Does it have no file any more?
+    pub orphan: bool,
+}
+
+/// The timer of a [`Line`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct LineTimer {
+    /// `on`, `keepalive`, `timewait`, `persist`.
+    pub name: &'static str,
+    /// When it should fire.
+    pub due: Jiffies,
     /// The count that `ss` prints behind it.
     pub count: u32,
 }

@@ -13,6 +13,10 @@ pub trait Sink {
     /// Something happened that no segment shows. The closure runs only where somebody listens.
     #[inline(always)]
     fn note(&mut self, _note: impl FnOnce() -> Note) {}
+    /// A timer of that connection fires: what `ss` shows of it may change, even if nothing is
+    /// noted and no segment leaves. The closure runs only where somebody listens.
+    #[inline(always)]
+    fn touched(&mut self, _flow: impl FnOnce() -> FourTuple) {}
 }
 
 /// What a call into the kernel needs from outside: the time, and who watches.

@@ -2,61 +2,70 @@
 
 use alloc::vec::Vec;
 
-use crate::flow::{Addr, Endpoint};
-use crate::kernel::{Kernel, Object, Row, RowTimer, SockStat};
+use crate::flow::{Addr, Endpoint, FourTuple};
+use crate::kernel::{Kernel, Line, LineTimer, Object, Row, RowTimer, SockStat};
+use crate::request::Request;
 use crate::sock::{Pending, Sock};
 use crate::state::TcpState;
-use crate::table::slab::{Id as _, SockId};
-use crate::time::{Instant, Jiffies, Span};
+use crate::table::ehash::Object as Hashed;
+use crate::table::slab::{Id as _, SockId, TwId};
+use crate::time::{Clock, Instant, Jiffies};
+use crate::timewait::TimeWait;
 
 impl Kernel {
     /// Every listener, socket, request and bucket, sorted as [`Row`] orders.
     /// `[tcp4_seq_show]`
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        let mut rows: Vec<Row> = self
-            .socks
-            .iter()
-            .filter(|(_, sk)| sk.hashed)
-            .map(|(id, sk)| self.sock_row(id, sk, now))
-            .collect();
-        let jiffies = self.clock.jiffies(now);
-        let left = |due: Jiffies| self.clock.span(due - jiffies);
-        rows.extend(self.requests.iter().map(|(_, req)| Row {
-            state: TcpState::SynRecv,
-            object: Object::Request,
-            rx_queue: 0,
-            tx_queue: 0,
-            local: req.flow.source(),
-            remote: req.flow.destination(),
-            timer: Some(RowTimer {
-                name: "on",
-                left: left(Jiffies(req.expires)),
-                count: req.num_retrans.into(),
-            }),
-            orphan: true,
-        }));
-        rows.extend(self.buckets.iter().map(|(id, tw)| Row {
+        let mut rows: Vec<Row> = self.lines().map(|line| line.row(self.clock, now)).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// The same in no particular order, with timers that do not depend on when one looks.
+    pub fn lines(&self) -> impl Iterator<Item = Line> + '_ {
+        let socks = self.socks.iter().filter(|(_, sk)| sk.hashed);
+        let socks = socks.map(|(id, sk)| self.sock_line(id, sk));
+        let requests = self.requests.iter().map(|(_, req)| request_line(req));
+        let buckets = self.buckets.iter().map(|(id, tw)| self.bucket_line(id, tw));
+        socks.chain(requests).chain(buckets)
+    }
+
+    /// The line of a connection, seen from this host.
+    pub fn line(&self, flow: FourTuple) -> Option<Line> {
+        Some(match self.find_connected(flow)? {
+            Hashed::Sock(id) => self.sock_line(id, &self.socks[id]),
+            Hashed::Request(id) => request_line(&self.requests[id]),
+            Hashed::Bucket(id) => self.bucket_line(id, &self.buckets[id]),
+        })
+    }
+
+    /// The line of whoever listens for connections to this local end.
+    pub fn listener_line(&self, local: Endpoint) -> Option<Line> {
+        let id = self.listeners[self.find_listener(local.addr, local.port)?].sock;
+        Some(self.sock_line(id, &self.socks[id]))
+    }
+
+    fn bucket_line(&self, id: TwId, tw: &TimeWait) -> Line {
+        Line {
             state: tw.substate,
             object: Object::Bucket,
             rx_queue: 0,
             tx_queue: 0,
             local: tw.flow.source(),
             remote: tw.flow.destination(),
-            timer: Some(RowTimer {
+            timer: Some(LineTimer {
                 name: "timewait",
-                left: left(self.deathrow.expires(id.index())),
+                due: self.deathrow.expires(id.index()),
                 count: 0,
             }),
             orphan: true,
-        }));
-        rows.sort_unstable();
-        rows
+        }
     }
 
-    fn sock_row(&self, id: SockId, sk: &Sock, now: Instant) -> Row {
+    fn sock_line(&self, id: SockId, sk: &Sock) -> Line {
         if let (TcpState::Listen, Some(listen)) = (sk.state, sk.listen) {
             let listener = &self.listeners[listen];
-            return Row {
+            return Line {
                 state: TcpState::Listen,
                 object: Object::Listener,
                 rx_queue: listener.queue.len() as u32,
@@ -67,42 +76,40 @@ impl Kernel {
                 orphan: false,
             };
         }
-        Row {
+        Line {
             state: sk.state,
             object: Object::Sock,
             rx_queue: sk.rcv_nxt - sk.copied_seq,
             tx_queue: sk.write_seq - sk.snd_una,
             local: sk.flow.source(),
             remote: sk.flow.destination(),
-            timer: self.sock_timer(id, sk, now),
+            timer: self.sock_timer(id, sk),
             orphan: !sk.has_file && !sk.lingering,
         }
     }
 
-    fn sock_timer(&self, id: SockId, sk: &Sock, now: Instant) -> Option<RowTimer> {
-        let jiffies = self.clock.jiffies(now);
-        let left = |due: Jiffies| -> Span { self.clock.span(due - jiffies) };
+    fn sock_timer(&self, id: SockId, sk: &Sock) -> Option<LineTimer> {
         match sk.pending {
             Pending::Retransmit | Pending::LossProbe | Pending::Reordering => {
-                return Some(RowTimer {
+                return Some(LineTimer {
                     name: "on",
-                    left: left(sk.timeout),
+                    due: sk.timeout,
                     count: sk.retransmits.into(),
                 });
             }
             Pending::Probe => {
-                return Some(RowTimer {
+                return Some(LineTimer {
                     name: "persist",
-                    left: left(sk.timeout),
+                    due: sk.timeout,
                     count: sk.probes_out.into(),
                 });
             }
             Pending::None => {}
         }
         let keepalive = id.index() * 4 + crate::timer::Kind::Keepalive as u32;
-        self.timers.expires(keepalive).map(|due| RowTimer {
+        self.timers.expires(keepalive).map(|due| LineTimer {
             name: "keepalive",
-            left: left(due),
+            due,
             count: sk.probes_out.into(),
         })
     }
@@ -121,5 +128,39 @@ impl Kernel {
     /// state's number; CLOSE counts descriptors without a connection.
     pub const fn state_counts(&self) -> [u32; 13] {
         self.state_counts
+    }
+}
+
+fn request_line(req: &Request) -> Line {
+    Line {
+        state: TcpState::SynRecv,
+        object: Object::Request,
+        rx_queue: 0,
+        tx_queue: 0,
+        local: req.flow.source(),
+        remote: req.flow.destination(),
+        timer: Some(LineTimer {
+            name: "on",
+            due: Jiffies(req.expires),
+            count: req.num_retrans.into(),
+        }),
+        orphan: true,
+    }
+}
+
+impl Line {
+    /// The row that `ss` prints at that time.
+    pub fn row(&self, clock: Clock, now: Instant) -> Row {
+        let Self { state, object, rx_queue, tx_queue, local, remote, timer, orphan } = *self;
+        let timer = timer.map(|LineTimer { name, due, count }| RowTimer {
+            name,
+            left: clock.span(due - clock.jiffies(now)),
+            count,
+        });
+        Row { state, object, rx_queue, tx_queue, local, remote, timer, orphan }
+    }
+    /// The connection, seen from the host; a listener's has zeros for its remote end.
+    pub const fn flow(&self) -> FourTuple {
+        FourTuple::new(self.local, self.remote)
     }
 }

@@ -55,6 +55,7 @@ impl Kernel {
             };
             if due[0] == Some(tick) {
                 if let Some((timer, _)) = self.timers.pop_due(tick) {
+                    cx.sink.touched(|| self.socks[SockId(timer / 4)].flow);
                     self.socket_timer(SockId(timer / 4), timer % 4, cx);
                     self.settle(cx);
                 }
