@@ -120,6 +120,10 @@ impl Counters {
     pub const fn get(&self, mib: Mib) -> u64 {
         self.mib[mib as usize]
     }
+    /// Every counter's value, in the order of [`Mib::ALL`].
+    pub const fn all(&self) -> &[u64; Mib::ALL.len()] {
+        &self.mib
+    }
     /// How many segments left for this cause.
     pub const fn sent(&self, cause: Cause) -> u64 {
         self.sent[cause as usize]

@@ -1,18 +1,18 @@
 //! A host: one kernel, its applications, and what is on its way to it.
 
 use finwait_model::cause::Cause;
-use finwait_model::flow::Addr;
+use finwait_model::flow::{Addr, FourTuple};
 use finwait_model::kernel::{Config, Fd, Kernel, Ready};
 use finwait_model::release::Release;
 use finwait_model::segment::Segment;
 use finwait_model::sink::{Cx, Note, Sink};
 use finwait_model::time::Instant;
 
-use crate::app::{App, AppCx, AppId, Conn, Conns};
+use crate::app::{App, AppCx, AppId, Call, Conn, Conns};
 use crate::digest::Digest;
 use crate::link::{Fate, Link};
 use crate::step::Step;
-use crate::watch::{Sent, Watch};
+use crate::watch::{Sent, Trigger, Watch};
 use crate::world::HostId;
 
 /// One kernel with its applications.
@@ -169,13 +169,18 @@ impl Host {
             match step {
                 Step::Arrival => self.arrival(at, lane, links, watch),
                 Step::Timer => self.timers(at, links, watch),
-                Step::App => self.act(AppId(lane as u16), Act::Due, at, links, watch),
+                Step::App => {
+                    let app = AppId(lane as u16);
+                    watch.begins(at, self.id, Trigger::App(app));
+                    self.act(app, Act::Due, at, links, watch);
+                }
             }
             while let Some((fd, ready)) = self.kernel.next_wake() {
                 if let Some(app) = self.conns.owner(fd) {
                     self.act(app, Act::Wake(fd, ready), at, links, watch);
                 }
             }
+            watch.stepped(&self.kernel);
             self.plans.timer = self.kernel.next_timer().unwrap_or(NEVER);
             debug_assert!(
                 step != Step::Timer || self.plans.timer > at,
@@ -186,11 +191,13 @@ impl Host {
     fn arrival(&mut self, at: Instant, lane: usize, links: &mut [Link], watch: &mut impl Watch) {
         let Some(segment) = links[lane].receive() else { return };
         let Self { id, kernel, wires, tally, .. } = self;
+        watch.begins(at, *id, Trigger::Arrival(&segment));
         let mut tap = Tap { at, host: *id, answers: Some(&segment), links, wires, tally, watch };
         kernel.rx(&segment, &mut Cx { now: at, sink: &mut tap });
     }
     fn timers(&mut self, at: Instant, links: &mut [Link], watch: &mut impl Watch) {
         let Self { id, kernel, wires, tally, .. } = self;
+        watch.begins(at, *id, Trigger::Timer);
         let mut tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
         kernel.run_timers(&mut Cx { now: at, sink: &mut tap });
     }
@@ -270,6 +277,22 @@ impl<W: Watch> Sink for Tap<'_, W> {
     fn note(&mut self, note: impl FnOnce() -> Note) {
         if W::NOTES {
             self.watch.noted(self.at, self.host, &note());
+        }
+    }
+    #[inline(always)]
+    fn touched(&mut self, flow: impl FnOnce() -> FourTuple) {
+        if W::STEPS {
+            self.watch.touched(flow());
+        }
+    }
+}
+
+impl<W: Watch> Tap<'_, W> {
+    /// An application has made a system call.
+    #[inline(always)]
+    pub(crate) fn called(&mut self, call: impl FnOnce() -> Call) {
+        if W::STEPS {
+            self.watch.called(&call());
         }
     }
 }

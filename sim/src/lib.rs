@@ -12,6 +12,7 @@ pub mod host;
 pub mod link;
 pub mod pcap;
 pub mod record;
+pub mod recording;
 pub mod rng;
 pub mod run;
 pub mod sample;

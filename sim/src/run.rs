@@ -116,13 +116,16 @@ pub fn run_watched(
     while world.now() < end {
         let next = end.min(world.now() + every);
         world.run_until(next, &mut both);
-        let mut buckets = 0;
-        for (host, samples) in world.hosts().iter().zip(&mut series) {
-            let sample = Sample::of(host, next);
-            buckets = buckets.max(sample.sockstat.tw);
-            samples.push(sample);
+        let now: Vec<Sample> = world.hosts().iter().map(|h| Sample::of(h, next)).collect();
+        let buckets = now.iter().map(|s| s.sockstat.tw).max().unwrap_or(0);
+        for (samples, sample) in series.iter_mut().zip(&now) {
+            samples.push(*sample);
         }
+        let goes_on = both.sampled(next, world.hosts(), &now);
         progress(Progress { now: next, lifecycles: world.lifecycles(), buckets });
+        if goes_on.is_break() {
+            break;
+        }
     }
     outcome(scenario, &world, series, &both.0.into_groups())
 }

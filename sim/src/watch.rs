@@ -1,11 +1,18 @@
 //! Who looks on while a world runs.
 
+use core::ops::ControlFlow;
+
 use finwait_model::cause::Cause;
+use finwait_model::flow::FourTuple;
+use finwait_model::kernel::Kernel;
 use finwait_model::segment::Segment;
 use finwait_model::sink::Note;
 use finwait_model::time::Instant;
 
+use crate::app::{AppId, Call};
+use crate::host::Host;
 use crate::link::Fate;
+use crate::sample::Sample;
 use crate::world::HostId;
 
 /// A segment that has just left a host.
@@ -25,14 +32,48 @@ pub struct Sent<'a> {
     pub fate: Fate,
 }
 
+/// Why a host did a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trigger<'a> {
+    /// This segment arrived.
+    Arrival(&'a Segment),
+    /// Timers of its kernel were due.
+    Timer,
+    /// An application was due.
+    App(AppId),
+}
+
 /// Looks on. It sees everything and changes nothing, so a run goes the same way whoever watches.
 pub trait Watch {
     /// Does it want notes? Where nobody does, the kernel does not even make them.
     const NOTES: bool;
+    /// Does it want to know each step and system call?
+    const STEPS: bool = false;
     /// A segment has left.
     fn sent(&mut self, sent: &Sent<'_>);
     /// Something happened inside a host that no segment shows.
     fn noted(&mut self, _at: Instant, _host: HostId, _note: &Note) {}
+    /// A host begins a step.
+    #[inline(always)]
+    fn begins(&mut self, _at: Instant, _host: HostId, _trigger: Trigger<'_>) {}
+    /// A timer of that connection has fired.
+    #[inline(always)]
+    fn touched(&mut self, _flow: FourTuple) {}
+    /// An application has made a system call.
+    #[inline(always)]
+    fn called(&mut self, _call: &Call) {}
+    /// The host has done its step, and whatever its applications did because of it.
+    #[inline(always)]
+    fn stepped(&mut self, _kernel: &Kernel) {}
+    /// Every host has done everything that happens before that time, and nothing else.
+    #[inline(always)]
+    fn window(&mut self, _stop: Instant) {}
+    /// The hosts as they stand when everything before that time has happened, with a sample of
+    /// each. [`ControlFlow::Break`] ends the run here.
+    #[inline(always)]
+    fn sampled(&mut self, _at: Instant, _hosts: &[Host], _samples: &[Sample]) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 /// Watches nothing: the kernels' own arrays count, and the world hashes.
@@ -48,6 +89,7 @@ impl Watch for Count {
 /// Two who look on together.
 impl<A: Watch, B: Watch> Watch for (A, B) {
     const NOTES: bool = A::NOTES || B::NOTES;
+    const STEPS: bool = A::STEPS || B::STEPS;
     fn sent(&mut self, sent: &Sent<'_>) {
         self.0.sent(sent);
         self.1.sent(sent);
@@ -56,14 +98,58 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
         self.0.noted(at, host, note);
         self.1.noted(at, host, note);
     }
+    fn begins(&mut self, at: Instant, host: HostId, trigger: Trigger<'_>) {
+        self.0.begins(at, host, trigger);
+        self.1.begins(at, host, trigger);
+    }
+    fn touched(&mut self, flow: FourTuple) {
+        self.0.touched(flow);
+        self.1.touched(flow);
+    }
+    fn called(&mut self, call: &Call) {
+        self.0.called(call);
+        self.1.called(call);
+    }
+    fn stepped(&mut self, kernel: &Kernel) {
+        self.0.stepped(kernel);
+        self.1.stepped(kernel);
+    }
+    fn window(&mut self, stop: Instant) {
+        self.0.window(stop);
+        self.1.window(stop);
+    }
+    fn sampled(&mut self, at: Instant, hosts: &[Host], samples: &[Sample]) -> ControlFlow<()> {
+        let first = self.0.sampled(at, hosts, samples);
+        let second = self.1.sampled(at, hosts, samples);
+        if first.is_break() { first } else { second }
+    }
 }
 
 impl<W: Watch> Watch for &mut W {
     const NOTES: bool = W::NOTES;
+    const STEPS: bool = W::STEPS;
     fn sent(&mut self, sent: &Sent<'_>) {
         (**self).sent(sent);
     }
     fn noted(&mut self, at: Instant, host: HostId, note: &Note) {
         (**self).noted(at, host, note);
+    }
+    fn begins(&mut self, at: Instant, host: HostId, trigger: Trigger<'_>) {
+        (**self).begins(at, host, trigger);
+    }
+    fn touched(&mut self, flow: FourTuple) {
+        (**self).touched(flow);
+    }
+    fn called(&mut self, call: &Call) {
+        (**self).called(call);
+    }
+    fn stepped(&mut self, kernel: &Kernel) {
+        (**self).stepped(kernel);
+    }
+    fn window(&mut self, stop: Instant) {
+        (**self).window(stop);
+    }
+    fn sampled(&mut self, at: Instant, hosts: &[Host], samples: &[Sample]) -> ControlFlow<()> {
+        (**self).sampled(at, hosts, samples)
     }
 }

@@ -94,6 +94,7 @@ impl World {
                     }
                 }
             }
+            watch.window(stop);
         }
         self.now = self.now.max(end);
         if cfg!(debug_assertions) {

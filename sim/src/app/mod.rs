@@ -4,18 +4,20 @@
 //! wakes it for a descriptor. It acts through [`AppCx`], which keeps one small [`Conn`] per
 //! descriptor in a table, so that a connection costs no allocation.
 
+mod call;
 mod client;
 mod later;
 mod redis;
 mod server;
 
+pub use call::{Call, SysCall};
 pub use client::{Client, ClientPlan, CloseHow, Pace};
 pub use later::Delay;
 pub use redis::{Redis, RedisPlan};
 pub use server::{Server, ServerPlan};
 
 use finwait_model::errno::Errno;
-use finwait_model::flow::Endpoint;
+use finwait_model::flow::{Endpoint, FourTuple};
 use finwait_model::kernel::{Closed, Fd, How, Kernel, Ready, SockOpt};
 use finwait_model::sink::Cx;
 use finwait_model::time::Instant;
@@ -229,36 +231,78 @@ impl<'a, W: Watch> AppCx<'a, W> {
             conn.phase = phase;
         }
     }
+    /// Shows a system call to whoever watches, with the connection as it stands behind it.
+    #[inline(always)]
+    fn show(&mut self, fd: Fd, what: SysCall, result: Result<u32, Errno>) {
+        let flow = || self.kernel.flow(fd).unwrap_or_default();
+        self.tap.called(|| Call { app: self.app, fd: fd.index, flow: flow(), what, result });
+    }
+    /// The same for a call behind which the descriptor may be gone.
+    #[inline(always)]
+    fn show_as(&mut self, fd: Fd, flow: FourTuple, what: SysCall, result: Result<u32, Errno>) {
+        self.tap.called(|| Call { app: self.app, fd: fd.index, flow, what, result });
+    }
     pub(crate) fn socket(&mut self, phase: Phase) -> Fd {
         let fd = self.kernel.socket();
         self.conns.adopt(fd, self.app, phase);
+        self.show(fd, SysCall::Socket, Ok(fd.index));
         fd
     }
     /// A listener on every address of the host.
     pub(crate) fn listen(&mut self, local: Endpoint, backlog: i32) -> Result<Fd, Errno> {
         let fd = self.socket(Phase::Listening);
         self.setsockopt(fd, SockOpt::ReuseAddr(true))?;
-        self.kernel.bind(fd, local)?;
-        self.kernel.listen(fd, backlog)?;
+        let bound = self.kernel.bind(fd, local);
+        self.show(fd, SysCall::Bind(local), bound.map(|()| 0));
+        bound?;
+        let listens = self.kernel.listen(fd, backlog);
+        self.show(fd, SysCall::Listen(backlog), listens.map(|()| 0));
+        listens?;
         Ok(fd)
     }
     pub(crate) fn accept(&mut self, listener: Fd) -> Result<Fd, Errno> {
         let mut cx = Cx { now: self.now, sink: &mut self.tap };
-        let fd = self.kernel.accept(listener, &mut cx)?;
+        let answer = self.kernel.accept(listener, &mut cx);
+        let flow = || self.kernel.flow(answer.unwrap_or(listener)).unwrap_or_default();
+        self.tap.called(|| Call {
+            app: self.app,
+            fd: listener.index,
+            flow: flow(),
+            what: SysCall::Accept,
+            result: answer.map(|fd| fd.index),
+        });
+        let fd = answer?;
         self.conns.adopt(fd, self.app, Phase::Reading);
         Ok(fd)
     }
     pub(crate) fn connect(&mut self, fd: Fd, to: Endpoint) -> Result<(), Errno> {
-        self.kernel.connect(fd, to, &mut Cx { now: self.now, sink: &mut self.tap })
+        let answer = self.kernel.connect(fd, to, &mut Cx { now: self.now, sink: &mut self.tap });
+        self.show(fd, SysCall::Connect(to), answer.map(|()| 0));
+        answer
     }
     pub(crate) fn setsockopt(&mut self, fd: Fd, opt: SockOpt) -> Result<(), Errno> {
-        self.kernel.setsockopt(fd, opt, &mut Cx { now: self.now, sink: &mut self.tap })
+        let mut cx = Cx { now: self.now, sink: &mut self.tap };
+        let answer = self.kernel.setsockopt(fd, opt, &mut cx);
+        self.show(fd, SysCall::SetSockOpt(opt), answer.map(|()| 0));
+        answer
     }
     pub(crate) fn shutdown(&mut self, fd: Fd, how: How) -> Result<(), Errno> {
-        self.kernel.shutdown(fd, how, &mut Cx { now: self.now, sink: &mut self.tap })
+        let flow = self.flow_if_watched(fd);
+        let answer = self.kernel.shutdown(fd, how, &mut Cx { now: self.now, sink: &mut self.tap });
+        self.show_as(fd, flow, SysCall::Shutdown(how), answer.map(|()| 0));
+        answer
     }
     pub(crate) fn close(&mut self, fd: Fd) -> Result<Closed, Errno> {
-        self.kernel.close(fd, &mut Cx { now: self.now, sink: &mut self.tap })
+        let flow = self.flow_if_watched(fd);
+        let answer = self.kernel.close(fd, &mut Cx { now: self.now, sink: &mut self.tap });
+        let lingers = answer == Ok(Closed::Lingers);
+        self.show_as(fd, flow, SysCall::Close { lingers }, answer.map(|_| 0));
+        answer
+    }
+    /// The connection of a descriptor, if anybody wants to know.
+    #[inline(always)]
+    fn flow_if_watched(&self, fd: Fd) -> FourTuple {
+        if W::STEPS { self.kernel.flow(fd).unwrap_or_default() } else { FourTuple::default() }
     }
     pub(crate) fn poll(&self, fd: Fd) -> Ready {
         self.kernel.poll(fd).unwrap_or_default()
@@ -273,10 +317,18 @@ impl<'a, W: Watch> AppCx<'a, W> {
     /// Sends what is left of the current message, as far as it fits.
     pub(crate) fn send_rest(&mut self, fd: Fd) -> Result<(), Errno> {
         let Some(conn) = self.conns.get_mut(fd) else { return Err(Errno::EBADF) };
-        while conn.left > 0 {
+        let mut left = conn.left;
+        while left > 0 {
             let mut cx = Cx { now: self.now, sink: &mut self.tap };
-            match self.kernel.send(fd, conn.left, false, &mut cx) {
-                Ok(taken) => conn.left -= taken.min(conn.left),
+            let answer = self.kernel.send(fd, left, false, &mut cx);
+            self.show(fd, SysCall::Send(left), answer);
+            match answer {
+                Ok(taken) => {
+                    left -= taken.min(left);
+                    if let Some(conn) = self.conns.get_mut(fd) {
+                        conn.left = left;
+                    }
+                }
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -288,7 +340,9 @@ impl<'a, W: Watch> AppCx<'a, W> {
         let mut bytes = 0;
         loop {
             let mut cx = Cx { now: self.now, sink: &mut self.tap };
-            match self.kernel.recv(fd, 16 * 1024, &mut cx) {
+            let answer = self.kernel.recv(fd, 16 * 1024, &mut cx);
+            self.show(fd, SysCall::Recv(16 * 1024), answer);
+            match answer {
                 Ok(0) => return Got::Eof(bytes),
                 Ok(n) => bytes += n,
                 Err(Errno::EAGAIN) => return Got::Bytes(bytes),

@@ -110,20 +110,20 @@ fn apps(gentle: bool) -> impl Strategy<Value = String> {
     })
 }
 
-fn scenario(gentle: bool) -> impl Strategy<Value = String> {
+pub(crate) fn scenario(gentle: bool) -> impl Strategy<Value = String> {
     let hosts = (host("a", gentle), host("b", gentle));
     (hosts, link(gentle), apps(gentle), 0..1000_u64).prop_map(|((a, b), link, apps, seed)| {
         format!("duration = \"15s\"\nseed = {seed}\n{a}{b}{link}{apps}")
     })
 }
 
-fn parse(text: &str) -> Scenario {
+pub(crate) fn parse(text: &str) -> Scenario {
     Scenario::parse(text, "any").unwrap_or_else(|e| panic!("{e} at {:?} in\n{text}", e.span))
 }
 
 /// The same cases every time, so that nobody's change fails by chance; for others set
 /// `PROPTEST_RNG_SEED`, for more `PROPTEST_CASES`.
-fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     let mut config = ProptestConfig { max_shrink_iters: 1000, ..ProptestConfig::default() };
     if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
         config.rng_seed = RngSeed::Fixed(1);

@@ -5,5 +5,6 @@ mod bad_scenarios;
 mod determinism;
 mod golden;
 mod incident;
+mod recording;
 mod scenarios;
 mod stage;

@@ -1,0 +1,28 @@
+//! Recorded runs: everything that happened, in a file that later commands read by time.
+//!
+//! [`Recorder`] watches a run and writes; [`Recording`] reads. `docs/recording.md` describes the
+//! file byte for byte. Read in this order: [`Event`] (what is told), `step` (how it is gathered),
+//! `codec` (how it becomes small), `block` (how it lies in the file), `recorder`, `reader`.
+
+mod block;
+mod codec;
+mod columns;
+mod conns;
+mod damage;
+mod event;
+mod header;
+mod keyframe;
+mod reader;
+mod recorder;
+mod samples;
+mod shape;
+mod step;
+
+pub use damage::{Damage, Error};
+pub use event::{Event, SockStatChange, What, note_flow, same_connection};
+pub use header::{End, Header, HostInfo, Totals};
+pub use reader::{Events, Filter, Recording, Source};
+pub use recorder::Recorder;
+
+/// The version of the format.
+pub const VERSION: u32 = 1;

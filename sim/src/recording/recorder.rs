@@ -1,0 +1,306 @@
+//! Records a run while it goes on: a [`Watch`] that writes.
+
+use core::ops::ControlFlow;
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use finwait_model::flow::FourTuple;
+use finwait_model::kernel::Kernel;
+use finwait_model::sink::Note;
+use finwait_model::time::Instant;
+
+use super::block::{Blocks, Body, Kind};
+use super::codec::{Codec, HostKey, listener_flow};
+use super::columns::Encoder;
+use super::event::note_flow;
+use super::header::{Header, Totals, end_json};
+use super::keyframe::{self, Frame};
+use super::samples::Pending;
+use super::step::{Gauges, Item, Step, Trigger};
+use crate::app::Call;
+use crate::host::Host;
+use crate::run::Outcome;
+use crate::sample::Sample;
+use crate::watch::{self, Sent, Watch};
+use crate::world::HostId;
+
+/// A block of events is written when it has so many bytes, before it is packed.
+const BLOCK_BYTES: usize = 1 << 20;
+/// A step with more than this is told in pieces.
+const PIECE: usize = 4096;
+/// A keyframe is written when the events since the last one take so many times its own bytes, and
+/// at least so many: then keyframes cost little, and a reader never reads much to get to a time.
+const EVENTS_PER_KEYFRAME: u64 = 8;
+const LEAST_EVENTS: u64 = 1 << 21;
+/// So many samples are written at the latest.
+const SAMPLES: usize = 512;
+
+/// Records everything that happens into `W`, in blocks as they fill up; it holds no more than one
+/// block in memory.
+#[derive(Debug)]
+pub struct Recorder<W> {
+    header: Header,
+    keys: Vec<HostKey>,
+    blocks: Blocks<W>,
+    /// The step that goes on.
+    step: Step,
+    touched: Vec<FourTuple>,
+    /// Steps of each host in this window.
+    window: Vec<VecDeque<Step>>,
+    spare: Vec<Step>,
+    /// Each host's gauges as they have been told.
+    told: Vec<Gauges>,
+    codec: Codec,
+    encoder: Encoder,
+    /// The block that is being filled: its beginning, segments and RSTs.
+    from: Instant,
+    segments: u32,
+    resets: u32,
+    /// All segments and RSTs.
+    total_segments: u64,
+    total_resets: u64,
+    samples: Pending,
+    /// Bytes of the last keyframe, and of events since then.
+    keyframe_bytes: u64,
+    event_bytes: u64,
+    sysctls: Vec<finwait_model::sysctl::Sysctl>,
+}
+
+impl<W: Write> Recorder<W> {
+    /// Begins a recording: the header is written at once.
+    pub fn new(out: W, header: Header) -> Self {
+        let keys = header.keys();
+        let hosts = keys.len();
+        let mut blocks = Blocks::new(out, super::VERSION);
+        blocks.write(&Body::plain(Kind::Header, header.to_json(), Instant::ZERO));
+        Self {
+            sysctls: header.hosts.iter().map(|h| h.sysctl.clone()).collect(),
+            codec: Codec::new(&keys, Instant::ZERO),
+            header,
+            keys,
+            blocks,
+            step: Step::default(),
+            touched: Vec::new(),
+            window: vec![VecDeque::new(); hosts],
+            spare: Vec::new(),
+            told: vec![Gauges::default(); hosts],
+            encoder: Encoder::default(),
+            from: Instant::ZERO,
+            segments: 0,
+            resets: 0,
+            total_segments: 0,
+            total_resets: 0,
+            samples: Pending::new(hosts),
+            keyframe_bytes: 0,
+            event_bytes: 0,
+        }
+    }
+    /// Has writing failed? [`Recorder::finish`] says why; until then nothing more is written.
+    pub const fn failed(&self) -> bool {
+        self.blocks.failed()
+    }
+    /// Bytes written so far.
+    pub const fn bytes(&self) -> u64 {
+        self.blocks.bytes()
+    }
+    /// Writes the rest, and how the run ended. Gives the writer back.
+    pub fn finish(mut self, outcome: &Outcome) -> io::Result<W> {
+        let at = Instant::ZERO + outcome.simulated;
+        self.cut(at);
+        self.write_samples(at);
+        let complete = outcome.simulated == self.header.duration;
+        let totals = Totals {
+            at,
+            digest: outcome.digest.to_string(),
+            segments: outcome.segments,
+            lifecycles: outcome.lifecycles,
+            recorded_segments: self.total_segments,
+            recorded_resets: self.total_resets,
+            remark: None,
+        };
+        self.blocks.finish(end_json(complete, &totals), at)
+    }
+
+    /// Everything of this window, in the order of time and hosts.
+    fn merge(&mut self) {
+        loop {
+            let mut first: Option<(Instant, usize)> = None;
+            for (host, steps) in self.window.iter().enumerate() {
+                if let Some(step) = steps.front()
+                    && first.is_none_or(|(at, _)| step.at < at)
+                {
+                    first = Some((step.at, host));
+                }
+            }
+            let Some((_, host)) = first else { return };
+            if let Some(mut step) = self.window[host].pop_front() {
+                self.write_step(&mut step);
+                step.clear();
+                self.spare.push(step);
+            }
+        }
+    }
+
+    fn write_step(&mut self, step: &mut Step) {
+        if step.items.len() + step.rows.len() <= PIECE {
+            return self.encode(step);
+        }
+        let Step { at, host, .. } = *step;
+        let mut trigger = core::mem::take(&mut step.trigger);
+        let mut pieces = Vec::new();
+        for items in step.items.chunks(PIECE) {
+            let trigger = core::mem::take(&mut trigger);
+            pieces.push(Step { at, host, trigger, items: items.to_vec(), ..Step::default() });
+        }
+        for rows in step.rows.chunks(PIECE) {
+            let trigger = core::mem::take(&mut trigger);
+            pieces.push(Step { at, host, trigger, rows: rows.to_vec(), ..Step::default() });
+        }
+        if let Some(last) = pieces.last_mut() {
+            core::mem::swap(&mut last.gauges, &mut step.gauges);
+        }
+        for mut piece in pieces {
+            self.encode(&mut piece);
+        }
+    }
+
+    fn encode(&mut self, step: &mut Step) {
+        for item in &step.items {
+            if let Item::Sent(segment, ..) = item {
+                self.segments += 1;
+                self.resets += u32::from(segment.flags.rst());
+            }
+        }
+        let Ok(()) = self.codec.step(&mut self.encoder, step) else {
+            unreachable!("invariant: writing into memory cannot fail")
+        };
+        if self.encoder.len() >= BLOCK_BYTES {
+            self.cut(step.at);
+        }
+    }
+
+    /// Writes the block that is being filled. Everything before `to` is in it.
+    fn cut(&mut self, to: Instant) {
+        if self.encoder.len() > 0 {
+            let list = self.codec.conns.take_list();
+            let body = self.encoder.take();
+            let (segments, resets, from) = (self.segments, self.resets, self.from);
+            self.total_segments += u64::from(segments);
+            self.total_resets += u64::from(resets);
+            let body = Body { kind: Kind::Events, list, body, segments, resets, from, to };
+            self.event_bytes += self.blocks.write(&body);
+        }
+        self.codec = Codec::new(&self.keys, to);
+        (self.from, self.segments, self.resets) = (to, 0, 0);
+    }
+
+    fn write_samples(&mut self, to: Instant) {
+        if self.samples.count > 0 {
+            let from = self.samples.from;
+            let mut body = Body::plain(Kind::Samples, self.samples.take(), from);
+            body.to = to;
+            self.blocks.write(&body);
+        }
+    }
+
+    fn write_keyframe(&mut self, at: Instant, hosts: &[Host]) {
+        self.cut(at);
+        self.write_samples(at);
+        let frames = hosts.iter().map(|host| Frame {
+            lines: host.kernel().lines().collect(),
+            gauges: Gauges::of(host.kernel()),
+            sysctl: host.kernel().sysctl().clone(),
+        });
+        let mut frames: Vec<Frame> = frames.collect();
+        let body = keyframe::write(&self.header.hosts, &mut frames);
+        self.keyframe_bytes = self.blocks.write(&Body::plain(Kind::Keyframe, body, at));
+        self.event_bytes = 0;
+        self.sysctls = frames.into_iter().map(|f| f.sysctl).collect();
+    }
+
+    /// Rows of whatever this step may have changed: of each connection that it has touched, and
+    /// of whoever listens at its local end.
+    fn look_at_rows(&mut self, kernel: &Kernel) {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        let mut listener = None;
+        for flow in self.touched.drain(..) {
+            let local = flow.source();
+            if flow.dport != 0 {
+                self.step.rows.push((flow, kernel.line(flow)));
+            }
+            if local.port != 0 && listener != Some(local) {
+                listener = Some(local);
+                if let Some(line) = kernel.listener_line(local) {
+                    self.step.rows.push((listener_flow(line.local), Some(line)));
+                } else if flow.dport == 0 {
+                    self.step.rows.push((flow, None));
+                }
+            }
+        }
+    }
+}
+
+impl<W: Write> Watch for Recorder<W> {
+    const NOTES: bool = true;
+    const STEPS: bool = true;
+
+    fn begins(&mut self, at: Instant, host: HostId, trigger: watch::Trigger<'_>) {
+        self.step.at = at;
+        self.step.host = host.0;
+        self.step.trigger = match trigger {
+            watch::Trigger::Arrival(segment) => {
+                self.touched.push(segment.flow.reversed());
+                Trigger::Arrival(*segment)
+            }
+            watch::Trigger::Timer => Trigger::Timer,
+            watch::Trigger::App(_) => Trigger::App,
+        };
+    }
+    fn sent(&mut self, sent: &Sent<'_>) {
+        self.touched.push(sent.segment.flow);
+        self.step.items.push(Item::Sent(*sent.segment, sent.cause, sent.fate));
+    }
+    fn noted(&mut self, _at: Instant, _host: HostId, note: &Note) {
+        let flow = note_flow(note);
+        let thrown = matches!(note, Note::Drop { .. });
+        self.touched.push(if thrown { flow.reversed() } else { flow });
+        self.step.items.push(Item::Note(*note));
+    }
+    fn touched(&mut self, flow: FourTuple) {
+        self.touched.push(flow);
+    }
+    fn called(&mut self, call: &Call) {
+        self.touched.push(call.flow);
+        self.step.items.push(Item::Call(*call));
+    }
+    fn stepped(&mut self, kernel: &Kernel) {
+        self.look_at_rows(kernel);
+        let told = &mut self.told[usize::from(self.step.host)];
+        let now = Gauges::of(kernel);
+        now.since(told, &mut self.step.gauges);
+        *told = now;
+        if self.step.is_empty() {
+            return self.step.clear();
+        }
+        let next = self.spare.pop().unwrap_or_default();
+        let step = core::mem::replace(&mut self.step, next);
+        self.window[usize::from(step.host)].push_back(step);
+    }
+    fn window(&mut self, _stop: Instant) {
+        self.merge();
+    }
+    fn sampled(&mut self, at: Instant, hosts: &[Host], samples: &[Sample]) -> ControlFlow<()> {
+        self.samples.add(samples);
+        if self.samples.count >= SAMPLES {
+            self.cut(at);
+            self.write_samples(at);
+        }
+        let due = LEAST_EVENTS.max(EVENTS_PER_KEYFRAME * self.keyframe_bytes);
+        let changed = hosts.iter().zip(&self.sysctls).any(|(h, was)| h.kernel().sysctl() != was);
+        if changed || self.event_bytes >= due {
+            self.write_keyframe(at, hosts);
+        }
+        if self.failed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
