@@ -19,6 +19,7 @@ pub mod sample;
 pub mod scenario;
 pub mod script;
 pub mod step;
+pub mod text;
 pub mod units;
 pub mod view;
 pub mod watch;

@@ -76,6 +76,11 @@ impl Outcome {
     pub fn host(&self, name: &str) -> Option<&HostOutcome> {
         self.hosts.iter().find(|h| h.name == name)
     }
+    /// What the host with that address is called, or the address.
+    pub fn name_of(&self, addr: Addr) -> String {
+        let host = self.hosts.iter().find(|h| h.addr == addr);
+        host.map_or_else(|| addr.to_string(), |h| h.name.clone())
+    }
     /// RSTs that any host sent.
     pub fn rst_count(&self) -> u64 {
         self.hosts.iter().map(HostOutcome::rst_count).sum()

@@ -3,15 +3,12 @@
 use std::fmt::Write as _;
 
 use finwait_model::counters::Mib;
-use finwait_model::flow::Addr;
 use finwait_model::release::Release;
-use finwait_model::segment::Segment;
-use finwait_model::state::TcpState;
-use finwait_sim::because::{Example, Fatal, Group};
+use finwait_sim::because::Group;
 use finwait_sim::run::{HostOutcome, Outcome};
 use finwait_sim::scenario::Scenario;
 
-use super::text::{counted, grouped, millis, seconds, wrapped};
+use super::text::{counted, grouped, millis, wrapped};
 use super::{Counter, WIDTH, tables};
 
 /// Groups beyond this many are summed up in a line.
@@ -46,7 +43,8 @@ fn one(out: &mut String, group: &Group, outcome: &Outcome) {
         let _ = writeln!(out, "{INDENT}{line}");
     }
     if let Some(example) = group.examples.first() {
-        let story = format!("First: {}{}", in_full(example, outcome), waits(group));
+        let told = example.story(|addr| outcome.name_of(addr));
+        let story = format!("First: {told}{}", waits(group));
         for line in wrapped(&story, WIDTH - INDENT.len()) {
             let _ = writeln!(out, "{INDENT}{line}");
         }
@@ -63,76 +61,6 @@ fn waits(group: &Group) -> String {
         return format!(" All: {least} ms later.");
     }
     format!(" All: {least} to {most} ms later.")
-}
-
-/// "t=41.204 s: ACK of FIN …; 43.0 ms later …".
-fn in_full(example: &Example, outcome: &Outcome) -> String {
-    let mut text = String::new();
-    if let Some((at, fatal)) = example.past.and_then(|p| p.fatal) {
-        let _ = write!(text, "t={} s: {}", at, fatal_text(fatal));
-    } else if let Some((at, state)) = example.past.and_then(|p| p.orphaned) {
-        let _ = write!(text, "t={at} s: close() in {state}");
-    }
-    if text.is_empty() {
-        let _ = write!(text, "t={} s: ", example.at);
-    } else if let Some(earlier) = example.earlier() {
-        let _ = write!(text, "; {} ms later ", millis(example.at.since(earlier).ns));
-    }
-    match &example.answers {
-        Some(segment) => {
-            let from = who(segment.flow.saddr, outcome);
-            let (port, what) = (segment.flow.sport, words(segment));
-            let _ = write!(text, "{what} from {from}:{port} arrives and is answered with a RST.");
-        }
-        None => {
-            let to = who(example.reset.flow.daddr, outcome);
-            let _ = write!(text, "a RST leaves for {to}:{}.", example.reset.flow.dport);
-        }
-    }
-    text
-}
-
-fn fatal_text(fatal: Fatal) -> String {
-    match fatal {
-        Fatal::BucketRefused { substate, count, limit, next_expiry } => {
-            let call = match substate {
-                TcpState::FinWait2 => "ACK of our FIN in FIN-WAIT-1, tcp_time_wait(FIN_WAIT2)",
-                _ => "the peer's FIN, tcp_time_wait(TIME_WAIT)",
-            };
-            let oldest = match next_expiry {
-                Some(at) => format!(", the next ones leave at {} s", seconds(at.ns, 3)),
-                None => String::new(),
-            };
-            format!(
-                "{call} refused with {} of {} buckets{oldest}; socket destroyed",
-                grouped(u64::from(count)),
-                grouped(u64::try_from(limit).unwrap_or(0))
-            )
-        }
-        Fatal::BucketStands(state) => format!("a bucket in {state} takes the socket's place"),
-        Fatal::BucketDied(state, how) => format!("the bucket in {state} goes ({how:?})"),
-        Fatal::Destroyed(state, why) => format!("the socket in {state} is destroyed ({why:?})"),
-        Fatal::RequestDied(why) => format!("the half-open request goes ({why:?})"),
-    }
-}
-
-/// What a segment is, in a word or two.
-fn words(segment: &Segment) -> String {
-    let flags = segment.flags;
-    let what = match (flags.syn(), flags.fin(), segment.len > 0) {
-        (true, _, _) if flags.ack() => "the SYN-ACK",
-        (true, _, _) => "the SYN",
-        (false, true, true) => "data with a FIN",
-        (false, true, false) => "the FIN",
-        (false, false, true) => "data",
-        (false, false, false) => "an ACK",
-    };
-    what.to_owned()
-}
-
-fn who(addr: Addr, outcome: &Outcome) -> String {
-    let host = outcome.hosts.iter().find(|h| h.addr == addr);
-    host.map_or_else(|| addr.to_string(), |h| h.name.clone())
 }
 
 /// What the counter-run says, if this run needed one.

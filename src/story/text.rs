@@ -1,37 +1,11 @@
 //! Numbers and lines as people read them.
 
-/// 1234567 as `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub(super) use finwait_sim::text::{grouped, millis, seconds};
 
 /// A number of things: `1 bucket`, `2,000 buckets`.
 pub(super) fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", grouped(number))
-}
-
-/// Nanoseconds as seconds with so many decimals (0 to 9), cut off.
-pub(super) fn seconds(ns: u64, decimals: u32) -> String {
-    let whole = ns / 1_000_000_000;
-    if decimals == 0 {
-        return whole.to_string();
-    }
-    let part = ns % 1_000_000_000 / 10_u64.pow(9 - decimals);
-    format!("{whole}.{part:0width$}", width = decimals as usize)
-}
-
-/// Nanoseconds as milliseconds with one decimal, cut off.
-pub(super) fn millis(ns: u64) -> String {
-    format!("{}.{}", ns / 1_000_000, ns / 100_000 % 10)
 }
 
 /// The text in lines of at most `width` characters, broken at spaces.
@@ -58,14 +32,8 @@ mod tests {
 
     #[test]
     fn numbers_and_lines() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(131_072), "131,072");
-        assert_eq!(grouped(1_000_000), "1,000,000");
         assert_eq!(counted(1, "bucket"), "1 bucket");
         assert_eq!(counted(2000, "bucket"), "2,000 buckets");
-        assert_eq!(seconds(53_204_117_999, 6), "53.204117");
-        assert_eq!(seconds(300_000_000_000, 0), "300");
-        assert_eq!(millis(42_903_000), "42.9");
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("", 7), [""]);
     }

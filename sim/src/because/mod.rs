@@ -6,6 +6,7 @@
 //! the two when the RST leaves.
 
 mod past;
+mod text;
 mod why;
 
 pub use past::{Fatal, Past};
@@ -65,6 +66,17 @@ impl Example {
     }
 }
 
+/// A RST, why it was sent, and what made it inevitable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Explained {
+    /// The kernel site.
+    pub cause: Cause,
+    /// The earlier event.
+    pub because: Because,
+    /// The RST, what it answers, and what is remembered of its connection.
+    pub example: Example,
+}
+
 /// Watches a run and explains its RSTs.
 #[derive(Debug)]
 pub struct Explain {
@@ -78,6 +90,17 @@ impl Explain {
         let pasts = std::iter::repeat_with(Pasts::default).take(hosts).collect();
         Self { pasts, groups: BTreeMap::new() }
     }
+    /// Why a RST that leaves now is sent; `None` for any other segment.
+    pub fn explain(&self, sent: &Sent<'_>) -> Option<Explained> {
+        if !sent.cause.is_reset() {
+            return None;
+        }
+        let past = self.pasts[usize::from(sent.host.0)].find(sent.segment.flow);
+        let because = Because::of(sent.cause, past.as_ref(), sent.answers);
+        let example =
+            Example { at: sent.at, reset: *sent.segment, answers: sent.answers.copied(), past };
+        Some(Explained { cause: sent.cause, because, example })
+    }
     /// The groups, the most frequent of each host first.
     pub fn into_groups(self) -> Vec<Group> {
         let mut groups: Vec<Group> = self.groups.into_values().collect();
@@ -89,13 +112,7 @@ impl Explain {
 impl Watch for Explain {
     const NOTES: bool = true;
     fn sent(&mut self, sent: &Sent<'_>) {
-        if !sent.cause.is_reset() {
-            return;
-        }
-        let past = self.pasts[usize::from(sent.host.0)].find(sent.segment.flow);
-        let because = Because::of(sent.cause, past.as_ref(), sent.answers);
-        let example =
-            Example { at: sent.at, reset: *sent.segment, answers: sent.answers.copied(), past };
+        let Some(Explained { because, example, .. }) = self.explain(sent) else { return };
         let group = self.groups.entry((sent.host, sent.cause, because)).or_insert_with(|| Group {
             host: sent.host,
             cause: sent.cause,
