@@ -16,20 +16,30 @@ const TCP_HEADER: usize = 20;
 const TTL: u8 = 64;
 const SACK: u8 = 5;
 
-/// The bytes of an IPv4 packet that carries the segment; its payload is zeros.
+/// The bytes of an IPv4 packet that carries the segment; its payload is zeros and its IP id 0.
 pub fn emit(segment: &Segment) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    emit_into(segment, 0, &mut bytes);
+    bytes
+}
+
+/// The same behind what `out` holds already, with that IP id.
+pub fn emit_into(segment: &Segment, ip_id: u16, out: &mut Vec<u8>) {
     let options = option_bytes(&segment.options);
     let header = TCP_HEADER + options.len();
     let total = IP_HEADER + header + usize::from(segment.len);
-    let mut bytes = vec![0; total];
+    let start = out.len();
+    out.resize(start + total, 0);
+    let bytes = &mut out[start..];
     let (src, dst) = (address(segment.flow.saddr), address(segment.flow.daddr));
 
-    let mut ip = Ipv4Packet::new_unchecked(&mut bytes[..]);
+    let mut ip = Ipv4Packet::new_unchecked(&mut *bytes);
     ip.set_version(4);
     ip.set_header_len(20);
     // A packet is at most 20 + 60 + 65,535 bytes; what does not fit is cut by the length field.
     ip.set_total_len(u16::try_from(total).unwrap_or(u16::MAX));
     ip.set_dont_frag(true);
+    ip.set_ident(ip_id);
     ip.set_hop_limit(TTL);
     ip.set_next_header(IpProtocol::Tcp);
     ip.set_src_addr(src);
@@ -46,7 +56,11 @@ pub fn emit(segment: &Segment) -> Vec<u8> {
     set_flags(&mut tcp, segment.flags);
     tcp.options_mut().copy_from_slice(&options);
     tcp.fill_checksum(&IpAddress::Ipv4(src), &IpAddress::Ipv4(dst));
-    bytes
+}
+
+/// How long that packet is.
+pub fn packet_len(segment: &Segment) -> usize {
+    IP_HEADER + TCP_HEADER + option_bytes(&segment.options).len() + usize::from(segment.len)
 }
 
 /// The segment that the bytes of an IPv4 packet carry; `None` if it is no whole TCP segment or a

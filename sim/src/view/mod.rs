@@ -4,9 +4,11 @@
 pub mod mib;
 pub mod netstat;
 pub mod nstat;
+pub mod pcap_filter;
 pub mod proc;
 pub mod ss;
 pub mod sysctl;
+pub mod tcpdump;
 
 use finwait_model::counters::Mib;
 use finwait_model::kernel::{Kernel, Row, SockStat};
