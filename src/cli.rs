@@ -19,5 +19,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(cmd::run::Args),
     Replay(cmd::replay::Args),
+    Tcpdump(cmd::tcpdump::Args),
+    Export(cmd::export::Args),
     Verify(cmd::verify::Args),
 }

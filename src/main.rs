@@ -8,7 +8,9 @@ mod cmd;
 mod failure;
 mod plan;
 mod progress;
+mod source;
 mod story;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
         None => cmd::run::run(&cmd::run::Args::default()),
         Some(Command::Run(args)) => cmd::run::run(&args),
         Some(Command::Replay(args)) => cmd::replay::run(&args),
+        Some(Command::Tcpdump(args)) => cmd::tcpdump::run(&args),
+        Some(Command::Export(args)) => cmd::export::run(&args),
         Some(Command::Verify(args)) => cmd::verify::run(&args),
     };
     match result {

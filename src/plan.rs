@@ -1,13 +1,16 @@
 //! What was typed, and what it means: files are read and conflicts resolved before anything runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use finwait_model::time::Span;
+use finwait_sim::pcap::Format;
 use finwait_sim::scenario::{Error, Scenario, Setting};
 use finwait_sim::units;
+use finwait_sim::world::HostId;
 
 use crate::cmd::run::Args;
 use crate::failure::Failure;
+use crate::{cmd, source};
 
 /// The story that finwait was written for.
 const INCIDENT: &str = include_str!("../examples/scenarios/incident.toml");
@@ -19,6 +22,19 @@ pub(crate) struct RunPlan {
     pub(crate) scenario: Scenario,
     /// The same with what would have helped, if the scenario knows that.
     pub(crate) counter: Option<Scenario>,
+    /// The capture that is written meanwhile.
+    pub(crate) capture: Option<CapturePlan>,
+}
+
+/// A capture that is to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct CapturePlan {
+    /// Where.
+    pub(crate) path: PathBuf,
+    /// How.
+    pub(crate) format: Format,
+    /// Whose view; of all if it is `None`.
+    pub(crate) host: Option<HostId>,
 }
 
 /// Reads the scenario and puts in force what the command line changes.
@@ -39,7 +55,29 @@ pub(crate) fn run(args: &Args) -> Result<RunPlan, Failure> {
         scenario.seed = seed;
     }
     let counter = scenario.counter_run();
-    Ok(RunPlan { scenario, counter })
+    let capture = args.pcap.as_ref().map(|path| capture(path, args, &scenario)).transpose()?;
+    Ok(RunPlan { scenario, counter, capture })
+}
+
+/// The ending of the file's name says how it is written.
+fn capture(path: &Path, args: &Args, scenario: &Scenario) -> Result<CapturePlan, Failure> {
+    let format = match path.extension().and_then(|e| e.to_str()) {
+        Some("pcapng") => Format::Ng,
+        Some("pcap") => Format::Classic,
+        _ => {
+            let shown = path.display().to_string();
+            let error = Error {
+                span: Some(0..shown.len()),
+                message: "the name does not say how to write the capture".to_owned(),
+                expected: "expected a name that ends in .pcapng or .pcap".to_owned(),
+                help: None,
+            };
+            return Err(Failure::in_text("--pcap", &shown, &error));
+        }
+    };
+    let host = args.pcap_host.as_deref();
+    let host = host.map(|name| source::host(scenario, "--pcap-host", name)).transpose()?;
+    Ok(CapturePlan { path: path.to_owned(), format, host: cmd::export::host(host, format) })
 }
 
 pub(crate) fn read(path: &Path) -> Result<Scenario, Failure> {

@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use finwait_model::time::Span;
+use finwait_model::time::{Instant, Span};
 use finwait_sim::run::Progress;
 
 /// Measures real time; nothing in a run depends on it.
@@ -52,6 +52,15 @@ impl Bar {
             self.total.ns / 1_000_000_000,
             progress.buckets,
         ));
+    }
+    /// The same where only the time is known.
+    pub(crate) fn reach(&self, now: Instant) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_position(now.ns / 1_000_000);
+        let (now, total) = (now.ns / 1_000_000_000, self.total.ns / 1_000_000_000);
+        self.bar.set_message(format!("{now} of {total} s"));
     }
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();

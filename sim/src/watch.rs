@@ -153,3 +153,18 @@ impl<W: Watch> Watch for &mut W {
         (**self).sampled(at, hosts, samples)
     }
 }
+
+/// Somebody who may not be there.
+impl<W: Watch> Watch for Option<W> {
+    const NOTES: bool = W::NOTES;
+    fn sent(&mut self, sent: &Sent<'_>) {
+        if let Some(watch) = self {
+            watch.sent(sent);
+        }
+    }
+    fn noted(&mut self, at: Instant, host: HostId, note: &Note) {
+        if let Some(watch) = self {
+            watch.noted(at, host, note);
+        }
+    }
+}

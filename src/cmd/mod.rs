@@ -1,6 +1,8 @@
 //! One file for each command.
 
+pub(crate) mod export;
 mod extract;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod tcpdump;
 pub(crate) mod verify;

@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 
 use finwait_model::counters::Mib;
-use finwait_sim::run::{Outcome, run as simulate};
+use finwait_model::time::Instant;
+use finwait_sim::capture::{Capture, Selection};
+use finwait_sim::pcap;
+use finwait_sim::run::{Outcome, run as simulate, run_watched};
 use finwait_sim::scenario::{Scenario, Setting};
+use finwait_sim::watch::{Count, Watch};
 use finwait_sim::world::{HostId, Turns};
 
 use crate::failure::{Failure, Verdict, print};
-use crate::plan::{self, RunPlan};
+use crate::plan::{self, CapturePlan, RunPlan};
 use crate::progress::{Bar, Stopwatch};
 use crate::story::{self, Counter, json};
+use crate::whole_file::WholeFile;
 
 /// Run a scenario and say why each RST was sent.
 #[derive(Clone, Default, Debug, clap::Args)]
@@ -27,6 +32,13 @@ pub(crate) struct Args {
     /// How much virtual time, such as 300s, instead of the scenario's.
     #[arg(long, value_name = "TIME")]
     pub(crate) duration: Option<String>,
+    /// Write a capture of the run: pcapng with all hosts if FILE ends in .pcapng, pcap with the view
+    /// of one host if it ends in .pcap.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// The host whose view the capture holds.
+    #[arg(long, value_name = "NAME", requires = "pcap")]
+    pub(crate) pcap_host: Option<String>,
     /// Print one JSON object instead of the story.
     #[arg(long)]
     pub(crate) json: bool,
@@ -35,37 +47,60 @@ pub(crate) struct Args {
 /// Runs it. Nothing is printed before everything is known.
 pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     let plan = plan::run(args)?;
+    let mut file = plan.capture.as_ref().map(|c| WholeFile::create(&c.path)).transpose()?;
+    let mut capture = match (&plan.capture, &mut file) {
+        (Some(wanted), Some(file)) => Some(begin(wanted, &plan.scenario, file)?),
+        _ => None,
+    };
     let watch = Stopwatch::start();
     let text = if args.json {
-        let outcome = with_bar(&plan.scenario);
+        let outcome = with_bar(&plan.scenario, &mut capture);
         json::render(&outcome, watch.seconds())
     } else {
-        let (outcome, counter) = both(&plan);
+        let (outcome, counter) = both(&plan, &mut capture);
         story::render(&plan.scenario, &outcome, counter.as_ref(), watch.seconds())
     };
+    let written = capture.map(|c| c.finish(Instant::ZERO + plan.scenario.duration)).transpose();
+    if let Some(file) = file {
+        written.map_err(|error| file.failure(&error))?;
+        file.keep()?;
+    }
     print(&text)?;
     Ok(Verdict::Fine)
 }
 
-fn with_bar(scenario: &Scenario) -> Outcome {
+/// A capture that is written while the run goes on.
+type Capturing<'a> = Capture<pcap::File<&'a mut WholeFile>>;
+
+fn begin<'a>(
+    wanted: &CapturePlan,
+    scenario: &Scenario,
+    file: &'a mut WholeFile,
+) -> Result<Capturing<'a>, Failure> {
+    let selection = Selection { host: wanted.host, ..Selection::default() };
+    let out = pcap::File::new(file, wanted.format, scenario)?;
+    Ok(Capture::new(scenario, selection, out))
+}
+
+fn with_bar(scenario: &Scenario, watch: &mut impl Watch) -> Outcome {
     let bar = Bar::new(&scenario.name, scenario.duration);
-    let outcome = simulate(scenario, Turns::Forward, |progress| bar.show(progress));
+    let outcome = run_watched(scenario, Turns::Forward, watch, |progress| bar.show(progress));
     bar.finish();
     outcome
 }
 
 /// The run and its counter-run. If the scenario names the counter-run they go side by side: they
 /// share nothing, so the result is the same on one core.
-fn both(plan: &RunPlan) -> (Outcome, Option<Counter>) {
+fn both(plan: &RunPlan, watch: &mut impl Watch) -> (Outcome, Option<Counter>) {
     let Some(other) = &plan.counter else {
-        let outcome = with_bar(&plan.scenario);
+        let outcome = with_bar(&plan.scenario, watch);
         let counter = raised(&plan.scenario, &outcome)
-            .map(|(settings, other)| Counter { settings, outcome: with_bar(&other) });
+            .map(|(settings, other)| Counter { settings, outcome: with_bar(&other, &mut Count) });
         return (outcome, counter);
     };
     std::thread::scope(|scope| {
         let beside = scope.spawn(|| simulate(other, Turns::Forward, |_| ()));
-        let outcome = with_bar(&plan.scenario);
+        let outcome = with_bar(&plan.scenario, watch);
         let Ok(counter) = beside.join() else {
             panic!("invariant: a counter-run does not panic where the run does not");
         };

@@ -1,0 +1,215 @@
+//! `finwait tcpdump`: a run as tcpdump on one of its hosts would have printed it, and why each RST
+//! was sent.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use finwait_model::flow::Addr;
+use finwait_model::time::{Instant, Span};
+use finwait_sim::capture::{Direction, Packet, Selection, Take, unix_ns};
+use finwait_sim::link::Fate;
+use finwait_sim::scenario::Scenario;
+use finwait_sim::view::tcpdump::{Dump, Style, Times};
+use finwait_sim::world::HostId;
+use serde_json::{Map, Value, json};
+
+use crate::failure::{Failure, Verdict};
+use crate::source::{Part, Source, time};
+
+/// Print the segments of a run as tcpdump does.
+///
+/// The text is what `tcpdump -nn -r` prints for a capture of that host, with relative sequence
+/// numbers; times are UTC, and the run begins at 12:00:00 on 2026-01-01.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run: a scenario, which is played again.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// On whose interface; without it, on that of the scenario's first host. "any" is all of them.
+    #[arg(long, short = 'i', value_name = "NAME", visible_alias = "interface")]
+    host: Option<String>,
+    #[command(flatten)]
+    part: Part,
+    /// One second of the run from this time on.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"])]
+    at: Option<String>,
+    /// Stop after so many packets.
+    #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Numbers instead of names; they are always numbers here.
+    #[arg(short = 'n', action = clap::ArgAction::Count)]
+    numeric: u8,
+    /// -t no times, -tt seconds since 1970, -ttt since the packet before, -tttt with the date,
+    /// -ttttt since the first packet.
+    #[arg(short = 't', action = clap::ArgAction::Count)]
+    times: u8,
+    /// Times in nanoseconds.
+    #[arg(long)]
+    nano: bool,
+    /// Sequence numbers as they are on the wire.
+    #[arg(short = 'S', long = "absolute-tcp-sequence-numbers")]
+    absolute: bool,
+    /// -v with IP header and checksum, -vv with the sequence number of every segment.
+    #[arg(short = 'v', action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Less about each packet.
+    #[arg(short = 'q')]
+    quiet: bool,
+    /// Number the packets.
+    #[arg(short = '#', long = "number")]
+    number: bool,
+    /// One line for each packet as soon as it is known; always so.
+    #[arg(short = 'l')]
+    line_buffered: bool,
+    /// Behind each RST, why it was sent.
+    #[arg(long)]
+    why: bool,
+    /// One JSON object for each packet, with its cause.
+    #[arg(long)]
+    json: bool,
+    /// Only packets that this selects, in the syntax of pcap-filter(7).
+    #[arg(value_name = "EXPR")]
+    filter: Vec<String>,
+}
+
+/// Prints them.
+pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
+    let source = Source::open(&args.run)?;
+    let host = match args.host.as_deref() {
+        Some("any") => None,
+        Some(name) => Some(source.host("--host", name)?),
+        None => Some(HostId(0)),
+    };
+    let (from, to) = match args.at.as_deref() {
+        Some(text) => {
+            let at = time("--at", text)?;
+            (at, Some(at + Span::secs(1)))
+        }
+        None => args.part.times()?,
+    };
+    let filter = source.filter(&args.filter)?;
+    let selection = Selection { host, from, to, filter, at_most: args.count };
+    let printer = Printer {
+        out: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
+        dump: Dump::new(style(args)),
+        line: String::new(),
+        json: args.json,
+        why: args.why,
+        scenario: &source.scenario,
+    };
+    source.capture(selection, printer).map_err(Failure::Output)?;
+    Ok(Verdict::Fine)
+}
+
+fn style(args: &Args) -> Style {
+    let times = match args.times {
+        0 => Times::Clock,
+        1 => Times::None,
+        2 => Times::Unix,
+        3 => Times::SincePrevious,
+        4 => Times::Date,
+        _ => Times::SinceFirst,
+    };
+    Style {
+        times,
+        nano: args.nano,
+        absolute: args.absolute,
+        verbose: args.verbose,
+        quiet: args.quiet,
+        number: args.number,
+    }
+}
+
+/// Prints packets as they come.
+struct Printer<'a, W> {
+    out: W,
+    dump: Dump,
+    line: String,
+    json: bool,
+    why: bool,
+    scenario: &'a Scenario,
+}
+
+impl<W: Write> Take for Printer<'_, W> {
+    fn take(&mut self, packet: &Packet) -> io::Result<()> {
+        self.line.clear();
+        if self.json {
+            self.line.push_str(&object(packet, self.scenario).to_string());
+        } else {
+            self.dump.line(&mut self.line, packet);
+            if let (true, Some(explained)) = (self.why, &packet.why) {
+                let comment = explained.comment(|addr| name(self.scenario, addr));
+                self.line.push_str("\n    ");
+                self.line.push_str(&comment);
+            }
+        }
+        self.line.push('\n');
+        self.out.write_all(self.line.as_bytes())
+    }
+    fn finish(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn name(scenario: &Scenario, addr: Addr) -> String {
+    let host = scenario.hosts.iter().find(|h| h.addr == addr);
+    host.map_or_else(|| addr.to_string(), |h| h.name.clone())
+}
+
+/// A packet as JSON; docs/captures.md describes it.
+fn object(packet: &Packet, scenario: &Scenario) -> Value {
+    let segment = &packet.segment;
+    let flow = segment.flow;
+    let mut options = Map::new();
+    if let Some(mss) = segment.options.mss {
+        options.insert("mss".to_owned(), json!(mss));
+    }
+    if segment.options.sack_permitted {
+        options.insert("sack_ok".to_owned(), json!(true));
+    }
+    if let Some(ts) = segment.options.ts {
+        options.insert("ts".to_owned(), json!({"val": ts.val, "ecr": ts.ecr}));
+    }
+    if let Some(shift) = segment.options.wscale {
+        options.insert("wscale".to_owned(), json!(shift));
+    }
+    if segment.options.sack_count > 0 {
+        let blocks = segment.options.sack_blocks().iter().map(|b| json!([b.left.0, b.right.0]));
+        options.insert("sack".to_owned(), blocks.collect());
+    }
+    let mut object = json!({
+        "t_ns": packet.at.ns,
+        "unix_ns": unix_ns(packet.at),
+        "host": scenario.host_plan(packet.host).name,
+        "direction": match packet.direction { Direction::In => "in", Direction::Out => "out" },
+        "src": flow.saddr.to_string(),
+        "sport": flow.sport,
+        "dst": flow.daddr.to_string(),
+        "dport": flow.dport,
+        "flags": segment.flags.to_string(),
+        "seq": segment.seq.0,
+        "ack": segment.flags.ack().then_some(segment.ack.0),
+        "win": segment.win,
+        "len": segment.len,
+        "options": options,
+        "ip_id": packet.ip_id,
+        "cause": packet.cause.name(),
+        "lost": matches!(packet.fate, Fate::Lost | Fate::Unroutable),
+    });
+    if let (Some(explained), Some(object)) = (&packet.why, object.as_object_mut()) {
+        let site = explained.cause.site();
+        let earlier = explained.example.earlier();
+        object.insert(
+            "rst".to_owned(),
+            json!({
+                "path": site.path,
+                "reason": site.reset.map(|r| r.kernel_name()),
+                "because": explained.because.name(),
+                "because_text": explained.because.text(),
+                "earlier_ns": earlier.map(|at: Instant| at.ns),
+                "story": explained.example.story(|addr| name(scenario, addr)),
+            }),
+        );
+    }
+    object
+}

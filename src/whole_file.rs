@@ -1,0 +1,102 @@
+//! Output files that appear whole or not at all: written beside their place, then moved there.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// A file that is being written. If it is dropped before [`WholeFile::keep`], nothing is left of it.
+#[derive(Debug)]
+pub(crate) struct WholeFile {
+    /// Where it will be; stdout if it was called `-`.
+    path: Option<PathBuf>,
+    part: PathBuf,
+    out: Option<Out>,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+enum Out {
+    File(BufWriter<File>),
+    Stdout(BufWriter<io::Stdout>),
+}
+
+/// Writes go out in pieces of this size.
+const PIECE: usize = 1 << 20;
+
+impl WholeFile {
+    /// Begins to write what will be at `path`; `-` is stdout.
+    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str() == "-" {
+            let out = Out::Stdout(BufWriter::with_capacity(PIECE, io::stdout()));
+            return Ok(Self { path: None, part: PathBuf::new(), out: Some(out), bytes: 0 });
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let file = File::create(&part).map_err(|e| unwritable(path, &e))?;
+        let out = Out::File(BufWriter::with_capacity(PIECE, file));
+        Ok(Self { path: Some(path.to_owned()), part, out: Some(out), bytes: 0 })
+    }
+    /// Bytes written so far.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+    /// Puts the file in its place.
+    pub(crate) fn keep(mut self) -> Result<(), Failure> {
+        self.flush().map_err(|e| self.failure(&e))?;
+        self.out = None;
+        let Some(path) = self.path.take() else { return Ok(()) };
+        fs::rename(&self.part, &path).map_err(|e| {
+            // It cannot be left beside its place either.
+            let _ = fs::remove_file(&self.part);
+            unwritable(&path, &e)
+        })
+    }
+    /// What a failed write means.
+    pub(crate) fn failure(&self, error: &io::Error) -> Failure {
+        match &self.path {
+            Some(path) => unwritable(path, error),
+            None => Failure::Output(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
+}
+
+impl Write for &mut WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = match &mut self.out {
+            Some(Out::File(out)) => out.write(bytes)?,
+            Some(Out::Stdout(out)) => out.write(bytes)?,
+            None => 0,
+        };
+        self.bytes += written as u64;
+        Ok(written)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        WholeFile::flush(self)
+    }
+}
+
+impl WholeFile {
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.out {
+            Some(Out::File(out)) => out.flush(),
+            Some(Out::Stdout(out)) => out.flush(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        if self.path.is_some() {
+            // Whoever began it reports why it was not finished.
+            let _ = fs::remove_file(&self.part);
+        }
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Input(format!("error: cannot write {}: {error}", path.display()))
+}
