@@ -5,13 +5,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use finwait_model::flow::Addr;
-use finwait_model::time::{Instant, Span};
+use finwait_model::time::Span;
 use finwait_sim::capture::{Direction, Packet, Selection, Take, unix_ns};
 use finwait_sim::link::Fate;
 use finwait_sim::scenario::Scenario;
 use finwait_sim::view::tcpdump::{Dump, Style, Times};
 use finwait_sim::world::HostId;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use crate::failure::{Failure, Verdict};
 use crate::source::{Part, Source, time};
@@ -134,7 +134,7 @@ impl<W: Write> Take for Printer<'_, W> {
     fn take(&mut self, packet: &Packet) -> io::Result<()> {
         self.line.clear();
         if self.json {
-            self.line.push_str(&object(packet, self.scenario).to_string());
+            self.line.push_str(&serde_json::to_string(&object(packet, self.scenario))?);
         } else {
             self.dump.line(&mut self.line, packet);
             if let (true, Some(explained)) = (self.why, &packet.why) {
@@ -157,59 +157,102 @@ fn name(scenario: &Scenario, addr: Addr) -> String {
 }
 
 /// A packet as JSON; docs/captures.md describes it.
-fn object(packet: &Packet, scenario: &Scenario) -> Value {
+#[derive(Serialize)]
+struct Object<'a> {
+    t_ns: u64,
+    unix_ns: u64,
+    host: &'a str,
+    direction: &'static str,
+    src: String,
+    sport: u16,
+    dst: String,
+    dport: u16,
+    flags: String,
+    seq: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ack: Option<u32>,
+    win: u16,
+    len: u16,
+    options: Options,
+    ip_id: u16,
+    cause: &'static str,
+    lost: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rst: Option<Reset>,
+}
+
+#[derive(Serialize)]
+struct Options {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mss: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sack_ok: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<Stamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wscale: Option<u8>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sack: Vec<(u32, u32)>,
+}
+
+#[derive(Serialize)]
+struct Stamp {
+    val: u32,
+    ecr: u32,
+}
+
+/// Why a RST was sent.
+#[derive(Serialize)]
+struct Reset {
+    path: &'static [&'static str],
+    reason: Option<&'static str>,
+    because: &'static str,
+    because_text: &'static str,
+    earlier_ns: Option<u64>,
+    story: String,
+}
+
+fn object<'a>(packet: &Packet, scenario: &'a Scenario) -> Object<'a> {
     let segment = &packet.segment;
-    let flow = segment.flow;
-    let mut options = Map::new();
-    if let Some(mss) = segment.options.mss {
-        options.insert("mss".to_owned(), json!(mss));
-    }
-    if segment.options.sack_permitted {
-        options.insert("sack_ok".to_owned(), json!(true));
-    }
-    if let Some(ts) = segment.options.ts {
-        options.insert("ts".to_owned(), json!({"val": ts.val, "ecr": ts.ecr}));
-    }
-    if let Some(shift) = segment.options.wscale {
-        options.insert("wscale".to_owned(), json!(shift));
-    }
-    if segment.options.sack_count > 0 {
-        let blocks = segment.options.sack_blocks().iter().map(|b| json!([b.left.0, b.right.0]));
-        options.insert("sack".to_owned(), blocks.collect());
-    }
-    let mut object = json!({
-        "t_ns": packet.at.ns,
-        "unix_ns": unix_ns(packet.at),
-        "host": scenario.host_plan(packet.host).name,
-        "direction": match packet.direction { Direction::In => "in", Direction::Out => "out" },
-        "src": flow.saddr.to_string(),
-        "sport": flow.sport,
-        "dst": flow.daddr.to_string(),
-        "dport": flow.dport,
-        "flags": segment.flags.to_string(),
-        "seq": segment.seq.0,
-        "ack": segment.flags.ack().then_some(segment.ack.0),
-        "win": segment.win,
-        "len": segment.len,
-        "options": options,
-        "ip_id": packet.ip_id,
-        "cause": packet.cause.name(),
-        "lost": matches!(packet.fate, Fate::Lost | Fate::Unroutable),
-    });
-    if let (Some(explained), Some(object)) = (&packet.why, object.as_object_mut()) {
+    let (flow, options) = (segment.flow, &segment.options);
+    let rst = packet.why.as_ref().map(|explained| {
         let site = explained.cause.site();
-        let earlier = explained.example.earlier();
-        object.insert(
-            "rst".to_owned(),
-            json!({
-                "path": site.path,
-                "reason": site.reset.map(|r| r.kernel_name()),
-                "because": explained.because.name(),
-                "because_text": explained.because.text(),
-                "earlier_ns": earlier.map(|at: Instant| at.ns),
-                "story": explained.example.story(|addr| name(scenario, addr)),
-            }),
-        );
+        Reset {
+            path: site.path,
+            reason: site.reset.map(|r| r.kernel_name()),
+            because: explained.because.name(),
+            because_text: explained.because.text(),
+            earlier_ns: explained.example.earlier().map(|at| at.ns),
+            story: explained.example.story(|addr| name(scenario, addr)),
+        }
+    });
+    Object {
+        t_ns: packet.at.ns,
+        unix_ns: unix_ns(packet.at),
+        host: &scenario.host_plan(packet.host).name,
+        direction: match packet.direction {
+            Direction::In => "in",
+            Direction::Out => "out",
+        },
+        src: flow.saddr.to_string(),
+        sport: flow.sport,
+        dst: flow.daddr.to_string(),
+        dport: flow.dport,
+        flags: segment.flags.to_string(),
+        seq: segment.seq.0,
+        ack: segment.flags.ack().then_some(segment.ack.0),
+        win: segment.win,
+        len: segment.len,
+        options: Options {
+            mss: options.mss,
+            sack_ok: options.sack_permitted.then_some(true),
+            ts: options.ts.map(|ts| Stamp { val: ts.val, ecr: ts.ecr }),
+            wscale: options.wscale,
+            sack: options.sack_blocks().iter().map(|b| (b.left.0, b.right.0)).collect(),
+        },
+        ip_id: packet.ip_id,
+        cause: packet.cause.name(),
+        lost: matches!(packet.fate, Fate::Lost | Fate::Unroutable),
+        rst,
     }
-    object
 }

@@ -1,9 +1,11 @@
 //! The program as a person meets it: what it prints, where, and with which exit status.
 
 mod bad_input;
+mod captures;
 mod docs;
 #[path = "../../sim/tests/it/golden.rs"]
 mod golden;
+mod outside;
 mod program;
 mod replay;
 mod run;

@@ -71,7 +71,7 @@ impl<W: Write> Ng<W> {
         self.word(LINKTYPE_IPV4);
         self.word(SNAP_LEN);
         self.option(IF_NAME, host.name.as_bytes());
-        let about = format!("{}, {}, Linux {}", host.name, host.addr, host.release);
+        let about = format!("Linux {}, {}", host.release, host.addr);
         self.option(IF_DESCRIPTION, about.as_bytes());
         let [a, b, c, d] = host.addr.octets();
         self.option(IF_IPV4ADDR, &[a, b, c, d, 255, 255, 255, 255]);
