@@ -2,7 +2,9 @@
 
 mod any_scenario;
 mod bad_scenarios;
+mod captures;
 mod determinism;
+mod filters;
 mod golden;
 mod incident;
 mod recording;

@@ -95,15 +95,6 @@ impl Operator {
 }
 
 impl Arith {
-    /// Two with an operator between; computed at once if both are constants.
-    pub(super) fn binary(operator: Operator, a: Self, b: Self) -> Self {
-        if let (Self::Constant(a), Self::Constant(b)) = (&a, &b)
-            && let Some(value) = operator.apply(*a, *b)
-        {
-            return Self::Constant(value);
-        }
-        Self::Binary(operator, Box::new(a), Box::new(b))
-    }
     /// The number, or `None` if the packet is rejected.
     pub(super) fn eval(&self, packet: &[u8]) -> Option<u32> {
         match self {

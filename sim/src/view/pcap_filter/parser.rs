@@ -501,7 +501,7 @@ impl Parser<'_> {
                     ("a shift by more than 31 bits", "expected 0 to 31 behind it")
                 }
                 _ => {
-                    left = Arith::binary(operator, left, right);
+                    left = Arith::Binary(operator, Box::new(left), Box::new(right));
                     continue;
                 }
             };
@@ -519,10 +519,7 @@ impl Parser<'_> {
             Some(Kind::Sign("-")) => {
                 self.at += 1;
                 let of = self.deeper(Self::primary)?;
-                Ok(match of {
-                    Arith::Constant(number) => Arith::Constant(number.wrapping_neg()),
-                    of => Arith::Negative(Box::new(of)),
-                })
+                Ok(Arith::Negative(Box::new(of)))
             }
             Some(Kind::Sign("(")) => {
                 self.at += 1;
