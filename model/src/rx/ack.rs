@@ -217,6 +217,11 @@ impl Kernel {
             sk.rtx.pop(&self.skbs);
             self.skbs.remove(head);
         }
+        if !self.socks[id].sack_ok {
+            // Those that duplicate ACKs stood for were delivered before. [tcp_remove_reno_sacks]
+            let before = self.socks[id].sacked_out.min(acked_segments.saturating_sub(1));
+            news.delivered = news.delivered.saturating_sub(before);
+        }
         self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
         let seq_rtt = first_us.filter(|_| !news.retrans_acked).map(|us| now_us - us);
         let sampled = self.update_rtt(id, news.acked, seq_rtt.or(news.sack_rtt_us), cx.now);
