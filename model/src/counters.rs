@@ -2,6 +2,8 @@
 
 use crate::cause::Cause;
 
+pub mod about;
+
 macro_rules! mibs {
     ($($name:ident $nstat:literal;)*) => {
         /// A counter. `Tcp…` variants of the SNMP group stand first, then TcpExt in the order of

@@ -1,6 +1,7 @@
 //! Who watches: segments leave through a [`Sink`], and everything else that happens is noted there.
 
 use crate::cause::Cause;
+pub use crate::drop_reason::DropReason;
 use crate::flow::FourTuple;
 use crate::segment::Segment;
 use crate::state::TcpState;
@@ -188,36 +189,6 @@ pub enum TimerKind {
     SynAck,
     /// The end of a lingering close(). `[sk_stream_wait_close]`
     Linger,
-}
-
-/// Why a segment was thrown away; `enum skb_drop_reason`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the kernel's names")]
-pub enum DropReason {
-    NoSocket,
-    TcpFlags,
-    TcpAbortOnData,
-    TcpZeroWindow,
-    TcpOldData,
-    TcpOverwindow,
-    TcpRfc7323Paws,
-    TcpRfc7323PawsAck,
-    TcpRfc7323TwPaws,
-    TcpRfc7323TsEcr,
-    TcpListenOverflow,
-    TcpOldSequence,
-    TcpInvalidSequence,
-    TcpInvalidEndSequence,
-    TcpInvalidAckSequence,
-    TcpReset,
-    TcpInvalidSyn,
-    TcpClose,
-    TcpOldAck,
-    TcpTooOldAck,
-    TcpAckUnsentData,
-    RequestQueueFull,
-    PawsPassive,
-    NotSpecified,
 }
 
 /// Watches nothing.

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+pub mod about;
+
 /// A connection's state. Numbers as in /proc/net/tcp, names as `ss` prints them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]

@@ -6,6 +6,8 @@ use core::fmt::Write as _;
 
 use crate::release::Release;
 
+pub mod about;
+
 /// Why a sysctl could not be set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SysctlError {

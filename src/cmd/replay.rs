@@ -226,7 +226,11 @@ fn one(path: &Path, args: &Args) -> Run {
             return Run { file, warnings: Vec::new(), outcome };
         }
     };
-    let options = Options { sysctls: args.sysctls.clone(), keep_going: args.keep_going };
+    let options = Options {
+        sysctls: args.sysctls.clone(),
+        keep_going: args.keep_going,
+        ..Options::default()
+    };
     let played = play(&plan, &options);
     let warnings =
         plan.warnings.iter().map(|(pos, text)| format!("{file}:{pos}: warning: {text}")).collect();

@@ -27,6 +27,7 @@ pub mod report;
 pub mod runner;
 mod shell;
 mod sink;
+pub mod stir;
 mod symbols;
 pub mod talk;
 

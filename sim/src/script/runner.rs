@@ -20,6 +20,7 @@ use super::notes::words;
 use super::observe::{Conn, Failure, Header, Observed, Record, StateRow, What, Why};
 use super::plan::{Act, Packet, Plan, Unreachable};
 use super::sink::{Entry, Sent, Wire};
+use super::stir::Stir;
 use super::talk::Talk;
 
 /// How long after its time a packet is waited for, so that a late one can be shown.
@@ -49,6 +50,8 @@ pub struct Played {
     pub unmatched: usize,
     /// How often each cause sent a segment, by its number.
     pub causes: Vec<finwait_model::cause::Cause>,
+    /// What each call into the kernel did, if it was asked for.
+    pub stirs: Vec<Stir>,
 }
 
 /// One line of a ladder.
@@ -110,6 +113,10 @@ pub(super) struct Player<'a> {
     ladder: Vec<Rung>,
     printed: Vec<(u64, String)>,
     segments: Vec<(u64, finwait_model::segment::Segment)>,
+    /// What each call did, if somebody wants to know.
+    stirs: Option<Vec<Stir>>,
+    /// The segment that is arriving.
+    arriving: Option<finwait_model::segment::Segment>,
 }
 
 /// How a script is played.
@@ -119,11 +126,14 @@ pub struct Options {
     pub sysctls: Vec<(String, String)>,
     /// Go on after an expectation that did not hold.
     pub keep_going: bool,
+    /// Keep what each call into the kernel did.
+    pub stirs: bool,
 }
 
 /// Plays a script from boot to its last event.
 pub fn play(plan: &Plan, options: &Options) -> Played {
     let mut player = Player::boot(plan, &options.sysctls);
+    player.stirs = options.stirs.then(Vec::new);
     let mut failures = Vec::new();
     for index in 0..plan.steps.len() {
         if let Err(message) = player.step(index) {
@@ -205,14 +215,22 @@ impl<'a> Player<'a> {
             ladder: Vec::new(),
             printed: Vec::new(),
             segments: Vec::new(),
+            stirs: None,
+            arriving: None,
         }
     }
 
     /// Calls into the kernel at the present time.
     pub(super) fn with<T>(&mut self, call: impl FnOnce(&mut Kernel, &mut Cx<'_, Wire>) -> T) -> T {
         self.wire.now = self.now;
+        let from = self.wire.log.len();
+        let before = self.stirs.as_ref().map(|_| self.kernel.counters().clone());
         let mut cx = Cx { now: self.now, sink: &mut self.wire };
         let answer = call(&mut self.kernel, &mut cx);
+        let arrived = self.arriving.take();
+        if let (Some(stirs), Some(before)) = (&mut self.stirs, before) {
+            stirs.push(Stir::of(&self.wire, from, arrived, &before, self.kernel.counters()));
+        }
         while let Some((fd, ready)) = self.kernel.next_wake() {
             if ready.has(Ready::CLOSED) {
                 self.closed.push(fd);
@@ -358,6 +376,7 @@ impl<'a> Player<'a> {
         self.segments.push((self.now.ns, segment));
         self.rung(RungKind::In, self.named(&header));
         self.record(What::Injected(header));
+        self.arriving = Some(segment);
         self.with(|kernel, cx| kernel.rx(&segment, cx));
         self.resume()
     }
@@ -580,6 +599,7 @@ impl<'a> Player<'a> {
             timers,
             unmatched: self.waiting.values().map(VecDeque::len).sum(),
             causes,
+            stirs: self.stirs.unwrap_or_default(),
         }
     }
 }

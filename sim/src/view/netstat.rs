@@ -9,7 +9,7 @@ use super::HostView;
 use super::mib::{self, Group};
 
 /// What stands behind the number, or around it where there is a `#`.
-const fn sentence(mib: Mib) -> Option<&'static str> {
+pub const fn sentence(mib: Mib) -> Option<&'static str> {
     Some(match mib {
         Mib::ActiveOpens => "active connection openings",
         Mib::PassiveOpens => "passive connection openings",
