@@ -155,3 +155,78 @@ fn the_count_of_3_10_saw_tooths_with_the_death_row() {
         assert!(falls.iter().all(|f| f.abs_diff(tenths) <= 2), "{what}: {falls:?}");
     }
 }
+
+// — myths: src/glossary/myths.rs points at these —
+
+#[test]
+fn fin_timeout_does_not_shorten_time_wait() {
+    // The same as `a_table_of_6_18_overflows_…`, seen from the buckets: none leaves sooner.
+    for fin_timeout in ["5", "60"] {
+        let timeout = format!("web.net.ipv4.tcp_fin_timeout={fin_timeout}");
+        let scenario = edited("slots-6.18.toml", &[("duration = \"200s\"", "duration = \"59s\"")]);
+        let mut scenario = scenario;
+        for setting in [timeout.as_str(), "web.net.ipv4.tcp_max_tw_buckets=100000"] {
+            let setting = finwait_sim::scenario::Setting::parse(setting, &scenario).unwrap();
+            setting.apply(&mut scenario).unwrap();
+        }
+        let web = web(&scenario);
+        // The last few still wait for the peer, which takes 100 ms to close.
+        assert!(web.sockstat.tw + 8 > 59 * 40, "{fin_timeout}: {} buckets", web.sockstat.tw);
+    }
+}
+
+#[test]
+fn tw_reuse_finds_ports_and_makes_no_bucket_shorter() {
+    let of = |settings: &[&str]| {
+        let web = web(&set("tw-reuse.toml", settings));
+        (web.counter(Mib::ActiveOpens), web.counter(Mib::TWRecycled), web.sockstat.tw)
+    };
+    let (opens, recycled, buckets) = of(&[]);
+    assert_eq!(
+        (opens, buckets),
+        (600, 50),
+        "20 per second for 30 s, from 100 ports, even ones first"
+    );
+    assert_eq!(recycled, 550);
+    assert_eq!(of(&["web.net.ipv4.tcp_tw_reuse=0"]), (100, 0, 100));
+    assert_eq!(of(&["web.net.ipv4.tcp_tw_reuse=2"]), (100, 0, 100), "not loopback");
+    assert_eq!(of(&["web.net.ipv4.tcp_timestamps=0"]), (100, 0, 100));
+    let ports = "web.net.ipv4.ip_local_port_range=32768 60999";
+    assert_eq!(of(&[ports]), (600, 0, 600), "with ports enough as many buckets as without");
+    assert_eq!(of(&[ports, "web.net.ipv4.tcp_tw_reuse=0"]), (600, 0, 600));
+}
+
+#[test]
+fn tw_reuse_does_nothing_for_a_server_that_closes_first() {
+    for reuse in ["0", "1"] {
+        let setting = format!("web.net.ipv4.tcp_tw_reuse={reuse}");
+        let web = web(&set("tw-reuse-server.toml", &[&setting]));
+        assert_eq!(web.peak.tw, 1000);
+        assert_eq!(first_refusal_s(&web), Some(20), "1000 buckets at 50 per second");
+        assert_eq!(web.counter(Mib::TWRecycled), 0);
+    }
+}
+
+#[test]
+fn max_orphans_does_not_count_buckets() {
+    let web = web(&set("slots-6.18.toml", &["web.net.ipv4.tcp_max_orphans=64"]));
+    assert_eq!(web.peak.tw, 2000);
+    assert!(web.peak.orphan < 20, "{}", web.peak.orphan);
+    assert_eq!(web.counter(Mib::TCPAbortOnMemory), 0);
+}
+
+#[test]
+fn somaxconn_does_not_change_how_connections_end() {
+    let web = web(&set("closes-apart.toml", &["peer.net.core.somaxconn=65535"]));
+    assert_eq!(web.counter(Mib::OutRsts), 5);
+}
+
+#[test]
+fn linger_0_resets_every_connection() {
+    let outcome = crate::stage::play(&set("linger-0.toml", &[]));
+    let (web, peer) = (outcome.host("web").unwrap(), outcome.host("peer").unwrap());
+    let opened = web.counter(Mib::ActiveOpens);
+    assert_eq!((opened, web.counter(Mib::OutRsts)), (1200, 1200));
+    assert_eq!((web.peak.tw, web.counter(Mib::TW)), (0, 0));
+    assert_eq!(peer.counter(Mib::EstabResets), opened);
+}
