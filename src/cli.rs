@@ -22,4 +22,5 @@ pub(crate) enum Command {
     Tcpdump(cmd::tcpdump::Args),
     Export(cmd::export::Args),
     Verify(cmd::verify::Args),
+    Explain(cmd::explain::Args),
 }

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Some(Command::Tcpdump(args)) => cmd::tcpdump::run(&args),
         Some(Command::Export(args)) => cmd::export::run(&args),
         Some(Command::Verify(args)) => cmd::verify::run(&args),
+        Some(Command::Explain(args)) => cmd::explain::run(&args),
     };
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

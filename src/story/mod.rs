@@ -2,6 +2,7 @@
 //! reason, what would have helped, and the fingerprint.
 
 mod chart;
+pub(crate) mod entry;
 pub(crate) mod json;
 mod resets;
 mod tables;

@@ -3,6 +3,8 @@
 mod bad_input;
 mod captures;
 mod docs;
+mod explain;
+mod generated_docs;
 #[path = "../../sim/tests/it/golden.rs"]
 mod golden;
 mod outside;
@@ -11,3 +13,4 @@ mod replay;
 mod run;
 mod scripts;
 mod story;
+mod witnesses;

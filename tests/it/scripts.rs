@@ -25,7 +25,7 @@ const NOT_IN_A_SCRIPT: &[&str] = &[
 ];
 
 /// Every script with its name, sorted.
-fn scripts() -> Vec<(String, PathBuf)> {
+pub(crate) fn scripts() -> Vec<(String, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts");
     let mut found: Vec<_> = fs::read_dir(folder)
         .expect("the folder is there")
@@ -37,7 +37,7 @@ fn scripts() -> Vec<(String, PathBuf)> {
     found
 }
 
-fn read(name: &str, path: &Path) -> Script {
+pub(crate) fn read(name: &str, path: &Path) -> Script {
     let bytes = fs::read(path).expect("it can be read");
     parse(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
@@ -105,7 +105,7 @@ fn a_printed_script_is_played_alike() {
 }
 
 /// The behaviours that a script says it shows.
-fn behaviours(script: &Script) -> Vec<String> {
+pub(crate) fn behaviours(script: &Script) -> Vec<String> {
     let line = script.about.iter().find_map(|line| line.strip_prefix("Behaviour: "));
     line.map_or_else(Vec::new, |names| names.split(", ").map(str::to_owned).collect())
 }

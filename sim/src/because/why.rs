@@ -111,6 +111,31 @@ becauses! {
 }
 
 impl Because {
+    /// The kernel functions in which the earlier event happens; none where a program, the peer or
+    /// nobody decided.
+    pub const fn decided_in(self) -> &'static [&'static str] {
+        match self {
+            Self::FinWait2Refused | Self::TimeWaitRefused => &["tcp_time_wait"],
+            Self::BucketExpired => &["tw_timer_handler", "inet_twdr_hangman"],
+            Self::BucketReset | Self::BucketAnswered | Self::BucketStands => {
+                &["tcp_timewait_state_process"]
+            }
+            Self::BucketReplaced => &["tcp_timewait_state_process", "__inet_check_established"],
+            Self::ClosedBefore | Self::UnreadData | Self::LingerZero => &["__tcp_close"],
+            Self::Linger2 => &["__tcp_close", "tcp_rcv_state_process"],
+            Self::Ended => &["tcp_done"],
+            Self::ResetByPeer => &["tcp_reset"],
+            Self::ResetByUs => &["tcp_send_active_reset", "tcp_v4_send_reset"],
+            Self::TimedOut => &["tcp_write_err"],
+            Self::RequestGone => &["tcp_check_req", "reqsk_timer_handler"],
+            Self::OrphanLimit => &["tcp_check_oom"],
+            Self::FinWait2Timer | Self::Keepalive => &["tcp_keepalive_timer"],
+            Self::ListenerClosed => &["inet_csk_listen_stop"],
+            Self::AcceptQueueFull => &["tcp_v4_syn_recv_sock", "tcp_check_req"],
+            Self::Disconnected => &["tcp_disconnect"],
+            Self::NobodyListens | Self::Unknown | Self::Handshake => &[],
+        }
+    }
     /// What made a RST with that cause inevitable, given what is remembered of the flow and the
     /// segment that it answers.
     pub(super) fn of(cause: Cause, past: Option<&Past>, answers: Option<&Segment>) -> Self {

@@ -77,11 +77,17 @@ impl From<toml::de::Error> for Error {
 
 /// The candidate that is closest to what was typed, if any is close.
 pub fn nearest<'a>(typed: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
+    closest(typed, candidates).into_iter().next()
+}
+
+/// The candidates that are close to what was typed, nearest first.
+pub fn closest<'a>(typed: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut close: Vec<(usize, &str)> = candidates
         .map(|c| (distance(typed, c), c))
         .filter(|(d, c)| *d <= 1 + c.len() / 4)
-        .min()
-        .map(|(_, c)| c)
+        .collect();
+    close.sort_unstable();
+    close.into_iter().map(|(_, c)| c).collect()
 }
 
 /// Levenshtein's edit distance.

@@ -6,7 +6,7 @@ mod schema;
 mod set;
 mod world;
 
-pub use error::{Error, nearest};
+pub use error::{Error, closest, nearest};
 pub use set::Setting;
 
 use finwait_model::flow::Addr;
