@@ -23,4 +23,11 @@ pub(crate) enum Command {
     Export(cmd::export::Args),
     Verify(cmd::verify::Args),
     Explain(cmd::explain::Args),
+    Ss(cmd::view::ss::Args),
+    Nstat(cmd::view::nstat::Args),
+    Netstat(cmd::view::netstat::Args),
+    Sockstat(cmd::view::sockstat::Args),
+    Sysctl(cmd::view::sysctl::Args),
+    Trace(cmd::view::trace::Args),
+    Top(cmd::view::top::Args),
 }

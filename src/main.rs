@@ -10,6 +10,8 @@ mod plan;
 mod progress;
 mod source;
 mod story;
+mod top;
+mod view_source;
 mod whole_file;
 
 use std::process::ExitCode;
@@ -29,6 +31,13 @@ fn main() -> ExitCode {
         Some(Command::Export(args)) => cmd::export::run(&args),
         Some(Command::Verify(args)) => cmd::verify::run(&args),
         Some(Command::Explain(args)) => cmd::explain::run(&args),
+        Some(Command::Ss(args)) => cmd::view::ss::run(&args),
+        Some(Command::Nstat(args)) => cmd::view::nstat::run(&args),
+        Some(Command::Netstat(args)) => cmd::view::netstat::run(&args),
+        Some(Command::Sockstat(args)) => cmd::view::sockstat::run(&args),
+        Some(Command::Sysctl(args)) => cmd::view::sysctl::run(&args),
+        Some(Command::Trace(args)) => cmd::view::trace::run(&args),
+        Some(Command::Top(args)) => cmd::view::top::run(&args),
     };
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

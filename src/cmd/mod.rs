@@ -7,3 +7,4 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod tcpdump;
 pub(crate) mod verify;
+pub(crate) mod view;

@@ -13,4 +13,5 @@ mod replay;
 mod run;
 mod scripts;
 mod story;
+mod views;
 mod witnesses;

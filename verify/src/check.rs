@@ -6,12 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use finwait_model::flow::Addr;
 use finwait_model::time::Clock;
-use finwait_sim::view::HostView;
 
 use crate::clock::Tick;
 use crate::diff::{self, Difference, Kind, Tolerance};
 use crate::live::{self, Played};
-use crate::model::{self, Ticks};
+use crate::model::{self, Shown, Ticks};
 use crate::record::Recording;
 use crate::seen::Seen;
 use crate::step::Case;
@@ -148,7 +147,7 @@ pub fn views_after(
     remote: Addr,
     setup: &Setup,
     moments_ns: &[u64],
-) -> Result<Vec<HostView>, String> {
+) -> Result<Vec<Shown>, String> {
     if played.blurred {
         return Err("a step was not done within one tick".to_owned());
     }

@@ -16,6 +16,7 @@ use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Instant};
 use finwait_sim::script::observe::Conn;
 use finwait_sim::view::HostView;
+use finwait_sim::view::trace::Tracer;
 
 use crate::seen::{Answered, Done, Look, LookRow, LookTimer, Reset, Seen, Sent, StateChange};
 use crate::step::{Act, Call, Case, Step, Unreachable};
@@ -36,9 +37,18 @@ pub fn play(
     remote: Addr,
     late: &Ticks,
 ) -> Result<Seen, String> {
-    let mut model = played(case, live, clock, remote, late)?;
+    let mut model = played(case, live, clock, remote, late, None)?;
     model.finish();
     Ok(model.seen)
+}
+
+/// How a host stands, and what its tracepoints have said until then.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Its tables.
+    pub view: HostView,
+    /// Lines of trace_pipe.
+    pub trace: String,
 }
 
 /// The same, and then how the host stands at each of the moments, which are in order and not
@@ -50,11 +60,14 @@ pub fn views(
     remote: Addr,
     late: &Ticks,
     moments_ns: &[u64],
-) -> Result<Vec<HostView>, String> {
-    let mut model = played(case, live, clock, remote, late)?;
+) -> Result<Vec<Shown>, String> {
+    let tracer = Tracer::new("host");
+    let mut model = played(case, live, clock, remote, late, Some(tracer))?;
     let view = |ns: &u64| {
         model.advance(*ns);
-        HostView::of("host", Release::V6_18, &model.kernel, Instant { ns: *ns })
+        let view = HostView::of("host", Release::V6_18, &model.kernel, Instant { ns: *ns });
+        let trace = model.tape.traced.concat();
+        Shown { view, trace }
     };
     Ok(moments_ns.iter().map(view).collect())
 }
@@ -65,6 +78,7 @@ fn played(
     clock: Clock,
     remote: Addr,
     late: &Ticks,
+    tracer: Option<Tracer>,
 ) -> Result<Model, String> {
     let mut sysctl = Sysctl::new(Release::V6_18);
     for (name, value) in &case.sysctls {
@@ -80,7 +94,7 @@ fn played(
     };
     let mut model = Model {
         kernel: Kernel::new(&config),
-        tape: Tape::default(),
+        tape: Tape { tracer, ..Tape::default() },
         remote,
         talk: Talk::new(remote, case.peer_isn),
         files: BTreeMap::new(),
@@ -119,14 +133,21 @@ struct Tape {
     now: Instant,
     sent: VecDeque<(Instant, Segment, Cause)>,
     states: Vec<(Instant, Note)>,
+    /// The lines of the tracepoints, if somebody wants them.
+    tracer: Option<Tracer>,
+    traced: Vec<String>,
 }
 
 impl Sink for Tape {
     fn transmit(&mut self, segment: &Segment, cause: Cause) {
         self.sent.push_back((self.now, *segment, cause));
+        let line = self.tracer.as_mut().and_then(|t| t.sent(self.now, segment, cause));
+        self.traced.extend(line);
     }
     fn note(&mut self, note: impl FnOnce() -> Note) {
         let note = note();
+        let line = self.tracer.as_mut().and_then(|t| t.note(self.now, &note));
+        self.traced.extend(line);
         if matches!(note, Note::State { .. }) {
             self.states.push((self.now, note));
         }

@@ -4,11 +4,13 @@
 pub mod mib;
 pub mod netstat;
 pub mod nstat;
+mod number;
 pub mod pcap_filter;
 pub mod proc;
 pub mod ss;
 pub mod sysctl;
 pub mod tcpdump;
+pub mod trace;
 
 use finwait_model::counters::Mib;
 use finwait_model::kernel::{Kernel, Row, SockStat};

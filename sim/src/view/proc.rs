@@ -25,7 +25,7 @@ pub fn sockstat(view: &HostView) -> String {
 
 /// `sockets: used`. 6.18 counts every full socket `[sk_alloc, sk_clone]`; 3.10 only those that a
 /// program can reach, neither orphans nor children that nobody has accepted `[sock_alloc]`.
-pub(super) fn sockets_used(view: &HostView) -> u32 {
+pub fn sockets_used(view: &HostView) -> u32 {
     let stat = view.sockstat;
     match view.release {
         Release::V3_10 => {

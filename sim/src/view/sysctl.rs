@@ -4,8 +4,12 @@ use super::HostView;
 use crate::scenario::{Error, nearest};
 
 /// The host's sysctls whose names match: a full name, or the beginning of one up to a dot; all of
-/// them if none is given. Name and value, sorted by name.
-pub fn select(view: &HostView, names: &[String]) -> Result<Vec<(&'static str, String)>, Error> {
+/// them if none is given. Name and value, sorted by name. An error comes with the name that it is
+/// about.
+pub fn select(
+    view: &HostView,
+    names: &[String],
+) -> Result<Vec<(&'static str, String)>, (String, Error)> {
     let all = || view.sysctl.names().filter_map(|n| Some((n, view.sysctl.get(n)?)));
     if names.is_empty() {
         return Ok(all().collect());
@@ -18,7 +22,7 @@ pub fn select(view: &HostView, names: &[String]) -> Result<Vec<(&'static str, St
         let found: Vec<_> =
             all().filter(|(n, _)| *n == name || n.starts_with(below.as_str())).collect();
         if found.is_empty() {
-            return Err(unknown(view, wanted, &name));
+            return Err((wanted.clone(), unknown(view, wanted, &name)));
         }
         out.extend(found);
     }

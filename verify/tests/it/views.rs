@@ -15,17 +15,20 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use finwait_model::counters::Mib;
+use finwait_model::flow::Addr;
 use finwait_model::release::Release;
 use finwait_sim::script::{lower::lower, parse};
 use finwait_sim::view::ss::{Flags, Query};
 use finwait_sim::view::{HostView, mib, netstat, nstat, proc, ss, sysctl};
 use finwait_verify::check::{self, Setup};
 use finwait_verify::live::{self, Visit};
+use finwait_verify::model::Shown as Model;
 use finwait_verify::step::Case;
+use finwait_verify::tap::Tap;
 use finwait_verify::{plan, pool, sys, talk};
 
 use crate::live::permitted;
@@ -48,10 +51,22 @@ const SCENES: &[(&str, &str)] = &[
     ("connect-unreachable", "+0 > S"),
     ("connect", "+0 > . "),
     ("fin-wait2-bucket-silence", "+.01 < F 1:1"),
+    ("close-active", "+.01 < F. 1:1(0) ack 2"),
+    ("linger2-negative", "+0 > R"),
+    ("listener-ack", "+0 > R"),
+    ("connect-refused", "+.01 < R. "),
+    ("linger-0", "+0 > R"),
+    ("unread-data", "+0 > R"),
+    ("listener-closed", "+0 > R"),
+    ("data-after-close", "+0 > R"),
+    ("data-after-close-bucket", "+0 > R"),
+    ("no-socket", "+0 > R"),
+    ("tail-loss-probe", "+.003~"),
+    ("disconnect", "+0 > R"),
 ];
 
 /// How often a scene is played until no step and no tool is spoilt by a busy machine.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 20;
 
 type View = fn(&HostView) -> String;
 
@@ -183,22 +198,25 @@ fn case(script: &str, until: &str) -> Case {
 }
 
 /// Plays a scene; what differs, if anything does.
-fn differences(case: &Case, setup: &Setup) -> Result<(), String> {
-    let number = setup.take();
-    let remote = talk::remote(number);
-    let (mut used, mut shown) = ((0, 0), Vec::new());
+fn differences(case: &Case, setup: &Setup, traces: Option<&Traces>) -> Result<(), String> {
+    // Never given back: the sockets of a scene that is over retransmit for a while.
+    let remote = talk::remote(setup.take());
+    let began_ns = sys::now_ns();
+    let (mut used, mut shown, mut trace) = ((0, 0), Vec::new(), None);
     let mut visitor = |visit| {
         match visit {
             Visit::Before => used = sockets_used()?,
-            Visit::After => shown = TOOLS.iter().map(show).collect::<io::Result<_>>()?,
+            Visit::After => {
+                trace = traces.map(|traces| traces.read(remote, began_ns)).transpose()?;
+                shown = TOOLS.iter().map(show).collect::<io::Result<_>>()?;
+            }
         }
         Ok(())
     };
     let played = live::play_visited(case, setup.tick, remote, None, &mut visitor);
-    setup.give_back(number);
     let played = played.map_err(|e| e.to_string())?;
     let mut ticks = BTreeSet::new();
-    for s in &shown {
+    for s in shown.iter().chain(&trace) {
         let (from, to) = (s.start_ns / setup.tick.tick_ns, s.end_ns / setup.tick.tick_ns);
         ticks.extend(from..=to);
     }
@@ -207,21 +225,22 @@ fn differences(case: &Case, setup: &Setup) -> Result<(), String> {
     let moments: Vec<u64> = ticks.iter().map(|t| within(*t).max(last)).collect();
     let views = check::views_after(case, &played, remote, setup, &moments)?;
     let mut out = String::new();
-    for (tool, s) in TOOLS.iter().zip(&shown) {
-        let live = (tool.alike)(&own_use_subtracted(&s.text, used));
+    let mut compare = |command: &str, s: &Shown, live: String, ours: &dyn Fn(&Model) -> String| {
         let during = |tick: u64| {
             tick >= s.start_ns / setup.tick.tick_ns && tick <= s.end_ns / setup.tick.tick_ns
         };
-        let texts: Vec<String> = ticks
-            .iter()
-            .zip(&views)
-            .filter(|(tick, _)| during(**tick))
-            .map(|(_, view)| (tool.alike)(&(tool.view)(view)))
-            .collect();
+        let shown = ticks.iter().zip(&views).filter(|(tick, _)| during(**tick));
+        let texts: Vec<String> = shown.map(|(_, model)| ours(model)).collect();
         if !texts.contains(&live) {
-            let command = tool.command.join(" ");
             out += &format!("$ {command}\n--- live\n{live}--- finwait\n{}", texts[0]);
         }
+    };
+    for (tool, s) in TOOLS.iter().zip(&shown) {
+        let live = (tool.alike)(&own_use_subtracted(&s.text, used));
+        compare(&tool.command.join(" "), s, live, &|m| (tool.alike)(&(tool.view)(&m.view)));
+    }
+    if let Some(s) = &trace {
+        compare("cat trace", s, trace_alike(&s.text), &|m| trace_alike(&m.trace));
     }
     if out.is_empty() { Ok(()) } else { Err(format!("{out}({} ticks)\n", ticks.len())) }
 }
@@ -232,13 +251,14 @@ fn the_views_are_what_the_tools_print() {
         return;
     }
     let setup = Setup::new(None);
+    let traces = traces();
     let mut failed = Vec::new();
     let play = |index: usize| {
         let (script, until) = SCENES[index];
         let case = case(script, until);
         let mut last = Ok(());
         for _ in 0..ATTEMPTS {
-            last = differences(&case, &setup);
+            last = differences(&case, &setup, traces.as_ref());
             if last.is_ok() {
                 break;
             }
@@ -247,6 +267,97 @@ fn the_views_are_what_the_tools_print() {
     };
     pool::run(SCENES.len(), 4, play, |_, result| failed.extend(result.err()));
     assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), SCENES.len(), failed.join("\n"));
+}
+
+/// A tracefs instance of this test's own, with the tracepoints that finwait has lines for.
+struct Traces {
+    /// Its root keeps the path alive, which leads through it.
+    tap: Tap,
+    instance: PathBuf,
+}
+
+const TRACED: [&str; 5] = [
+    "sock/inet_sock_set_state",
+    "tcp/tcp_send_reset",
+    "tcp/tcp_destroy_sock",
+    "tcp/tcp_retransmit_skb",
+    "tcp/tcp_retransmit_synack",
+];
+
+fn traces() -> Option<Traces> {
+    let open = || -> io::Result<Traces> {
+        let tap = Tap::open()?;
+        let instances = tap.path().parent().ok_or_else(|| io::Error::other("no instances"))?;
+        let instance = instances.join(format!("finwait-views-{}", std::process::id()));
+        std::fs::create_dir(&instance)?;
+        let traces = Traces { tap, instance };
+        std::fs::write(traces.instance.join("trace_clock"), "mono")?;
+        for event in TRACED {
+            std::fs::write(traces.instance.join(format!("events/{event}/enable")), "1")?;
+        }
+        Ok(traces)
+    };
+    match open() {
+        Ok(traces) => Some(traces),
+        Err(why) => {
+            assert!(std::env::var("FINWAIT_LIVE").as_deref() != Ok("require"), "no tracefs: {why}");
+            eprintln!("skipped the tracepoints: {why}");
+            None
+        }
+    }
+}
+
+impl Traces {
+    /// What was said since then about the peer, or by the calling thread about its listener.
+    fn read(&self, remote: Addr, since_ns: u64) -> io::Result<Shown> {
+        let start_ns = sys::now_ns();
+        let text = std::fs::read_to_string(self.instance.join("trace"))?;
+        let (peer, thread) = (format!("{remote}"), format!("-{} ", sys::tid()));
+        let ours = text.lines().filter(|line| {
+            let Some((task, said)) = line.split_once(": ") else { return false };
+            let time: Option<f64> = task.rsplit(' ').next().and_then(|time| time.parse().ok());
+            let about_peer = said.split([' ', '=', ':']).any(|word| word == peer);
+            let about_listener = task.contains(&thread) && said.contains(" dest=0.0.0.0:0 ");
+            time.is_some_and(|t| t * 1e9 >= since_ns as f64) && (about_peer || about_listener)
+        });
+        let text = ours.map(|line| format!("{line}\n")).collect();
+        Ok(Shown { start_ns, end_ns: sys::now_ns(), text })
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        for event in TRACED {
+            drop(std::fs::write(self.instance.join(format!("events/{event}/enable")), "0"));
+        }
+        drop(std::fs::remove_dir(&self.instance));
+        let _ = &self.tap;
+    }
+}
+
+/// finwait traces connections, not listeners. Task, processor, flags and time go; pointers and cookies are `X`; a live retransmission may
+/// fail to leave the host, which is another story (`err`).
+fn trace_alike(text: &str) -> String {
+    lines(text, |line| {
+        let Some((_, told)) = line.split_once(": ") else { return line.to_owned() };
+        let word = |word: &str| match word.split_once('=') {
+            Some((name @ ("skbaddr" | "skaddr"), "0000000000000000")) => format!("{name}=0"),
+            Some((name @ ("skbaddr" | "skaddr" | "sock_cookie" | "err"), _)) => {
+                format!("{name}=X")
+            }
+            Some((name @ ("sport" | "src"), value)) => format!("{name}={}", port_alike(value)),
+            _ => word.to_owned(),
+        };
+        told.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    })
+}
+
+/// A port that connect() chose is `PORT`.
+fn port_alike(value: &str) -> String {
+    match value.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()) {
+        Some(port @ 32768..=60999) => value.replace(&port.to_string(), "PORT"),
+        _ => value.to_owned(),
+    }
 }
 
 /// Are the real tools installed?

@@ -17,6 +17,7 @@ use finwait_model::release::Release;
 use finwait_model::state::TcpState;
 
 use super::HostView;
+use super::number::fnv;
 use crate::scenario::Error;
 use columns::{Cells, Table};
 use filter::Expr;
@@ -140,18 +141,7 @@ fn extended(row: &Row, release: Release) -> String {
     out
 }
 
-/// FNV-1a over the socket's kind and ends.
+/// A number for the socket.
 fn number(row: &Row, salt: u8) -> u32 {
-    let mut hash: u32 = 0x811c_9dc5;
-    let mut take = |bytes: &[u8]| {
-        for byte in bytes {
-            hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        }
-    };
-    take(&[salt, row.object as u8]);
-    for end in [row.local, row.remote] {
-        take(&end.addr.0.to_be_bytes());
-        take(&end.port.to_be_bytes());
-    }
-    hash
+    fnv(salt, &[row.local, row.remote], row.object as u32)
 }
