@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use finwait_model::time::Span;
+use finwait_sim::capture::About;
 use finwait_sim::pcap::Format;
 use finwait_sim::scenario::{Error, Scenario, Setting};
 use finwait_sim::units;
@@ -76,7 +77,8 @@ fn capture(path: &Path, args: &Args, scenario: &Scenario) -> Result<CapturePlan,
         }
     };
     let host = args.pcap_host.as_deref();
-    let host = host.map(|name| source::host(scenario, "--pcap-host", name)).transpose()?;
+    let host =
+        host.map(|name| source::host(&About::from(scenario), "--pcap-host", name)).transpose()?;
     Ok(CapturePlan { path: path.to_owned(), format, host: cmd::export::host(host, format) })
 }
 

@@ -45,7 +45,8 @@ impl WholeFile {
     }
     /// Puts the file in its place.
     pub(crate) fn keep(mut self) -> Result<(), Failure> {
-        self.flush().map_err(|e| self.failure(&e))?;
+        let wrong = self.complaint();
+        self.flush().map_err(|e| wrong(&e))?;
         self.out = None;
         let Some(path) = self.path.take() else { return Ok(()) };
         fs::rename(&self.part, &path).map_err(|e| {
@@ -55,8 +56,9 @@ impl WholeFile {
         })
     }
     /// What a failed write means.
-    pub(crate) fn failure(&self, error: &io::Error) -> Failure {
-        match &self.path {
+    pub(crate) fn complaint(&self) -> impl Fn(&io::Error) -> Failure + use<> {
+        let path = self.path.clone();
+        move |error| match &path {
             Some(path) => unwritable(path, error),
             None => Failure::Output(io::Error::new(error.kind(), error.to_string())),
         }

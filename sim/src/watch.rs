@@ -157,6 +157,7 @@ impl<W: Watch> Watch for &mut W {
 /// Somebody who may not be there.
 impl<W: Watch> Watch for Option<W> {
     const NOTES: bool = W::NOTES;
+    const STEPS: bool = W::STEPS;
     fn sent(&mut self, sent: &Sent<'_>) {
         if let Some(watch) = self {
             watch.sent(sent);
@@ -165,6 +166,37 @@ impl<W: Watch> Watch for Option<W> {
     fn noted(&mut self, at: Instant, host: HostId, note: &Note) {
         if let Some(watch) = self {
             watch.noted(at, host, note);
+        }
+    }
+    fn begins(&mut self, at: Instant, host: HostId, trigger: Trigger<'_>) {
+        if let Some(watch) = self {
+            watch.begins(at, host, trigger);
+        }
+    }
+    fn touched(&mut self, flow: FourTuple) {
+        if let Some(watch) = self {
+            watch.touched(flow);
+        }
+    }
+    fn called(&mut self, call: &Call) {
+        if let Some(watch) = self {
+            watch.called(call);
+        }
+    }
+    fn stepped(&mut self, kernel: &Kernel) {
+        if let Some(watch) = self {
+            watch.stepped(kernel);
+        }
+    }
+    fn window(&mut self, stop: Instant) {
+        if let Some(watch) = self {
+            watch.window(stop);
+        }
+    }
+    fn sampled(&mut self, at: Instant, hosts: &[Host], samples: &[Sample]) -> ControlFlow<()> {
+        match self {
+            Some(watch) => watch.sampled(at, hosts, samples),
+            None => ControlFlow::Continue(()),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::whole_file::WholeFile;
 #[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("format").required(true))]
 pub(crate) struct Args {
-    /// The run: a scenario, which is played again.
+    /// The run: a recording, or a scenario, which is played again.
     #[arg(value_name = "RUN")]
     run: PathBuf,
     /// Write pcapng: an interface for each host, and a comment on each RST that says why it was
@@ -59,9 +59,9 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         at_most: None,
     };
     let mut file = WholeFile::create(path)?;
-    let written = pcap::File::new(&mut file, format, &source.scenario)
-        .and_then(|out| source.capture(selection, out));
-    let packets = written.map_err(|error| file.failure(&error))?;
+    let wrong = file.complaint();
+    let out = pcap::File::new(&mut file, format, &source.about).map_err(|error| wrong(&error))?;
+    let packets = source.capture(selection, out, &wrong)?;
     let bytes = file.bytes();
     file.keep()?;
     if path.as_os_str() != "-" {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use finwait_model::counters::Mib;
 use finwait_model::time::Instant;
-use finwait_sim::capture::{Capture, Selection};
+use finwait_sim::capture::{About, Capture, Selection};
 use finwait_sim::pcap;
 use finwait_sim::run::{Outcome, run as simulate, run_watched};
 use finwait_sim::scenario::{Scenario, Setting};
@@ -53,16 +53,17 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         _ => None,
     };
     let watch = Stopwatch::start();
-    let text = if args.json {
+    let (text, simulated) = if args.json {
         let outcome = with_bar(&plan.scenario, &mut capture);
-        json::render(&outcome, watch.seconds())
+        (json::render(&outcome, watch.seconds()), outcome.simulated)
     } else {
         let (outcome, counter) = both(&plan, &mut capture);
-        story::render(&plan.scenario, &outcome, counter.as_ref(), watch.seconds())
+        let text = story::render(&plan.scenario, &outcome, counter.as_ref(), watch.seconds());
+        (text, outcome.simulated)
     };
-    let written = capture.map(|c| c.finish(Instant::ZERO + plan.scenario.duration)).transpose();
+    let written = capture.map(|c| c.finish(Instant::ZERO + simulated)).transpose();
     if let Some(file) = file {
-        written.map_err(|error| file.failure(&error))?;
+        written.map_err(|error| file.complaint()(&error))?;
         file.keep()?;
     }
     print(&text)?;
@@ -78,8 +79,9 @@ fn begin<'a>(
     file: &'a mut WholeFile,
 ) -> Result<Capturing<'a>, Failure> {
     let selection = Selection { host: wanted.host, ..Selection::default() };
-    let out = pcap::File::new(file, wanted.format, scenario)?;
-    Ok(Capture::new(scenario, selection, out))
+    let about = About::from(scenario);
+    let out = pcap::File::new(file, wanted.format, &about)?;
+    Ok(Capture::new(&about, selection, out))
 }
 
 fn with_bar(scenario: &Scenario, watch: &mut impl Watch) -> Outcome {

@@ -4,11 +4,9 @@
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use finwait_model::flow::Addr;
 use finwait_model::time::Span;
-use finwait_sim::capture::{Direction, Packet, Selection, Take, unix_ns};
+use finwait_sim::capture::{About, Direction, Packet, Selection, Take, unix_ns};
 use finwait_sim::link::Fate;
-use finwait_sim::scenario::Scenario;
 use finwait_sim::view::tcpdump::{Dump, Style, Times};
 use finwait_sim::world::HostId;
 use serde::Serialize;
@@ -22,7 +20,7 @@ use crate::source::{Part, Source, time};
 /// numbers; times are UTC, and the run begins at 12:00:00 on 2026-01-01.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run: a scenario, which is played again.
+    /// The run: a recording, or a scenario, which is played again.
     #[arg(value_name = "RUN")]
     run: PathBuf,
     /// On whose interface; without it, on that of the scenario's first host. "any" is all of them.
@@ -95,9 +93,11 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         line: String::new(),
         json: args.json,
         why: args.why,
-        scenario: &source.scenario,
+        about: &source.about,
     };
-    source.capture(selection, printer).map_err(Failure::Output)?;
+    let wrong =
+        |error: &io::Error| Failure::Output(io::Error::new(error.kind(), error.to_string()));
+    source.capture(selection, printer, wrong)?;
     Ok(Verdict::Fine)
 }
 
@@ -127,18 +127,18 @@ struct Printer<'a, W> {
     line: String,
     json: bool,
     why: bool,
-    scenario: &'a Scenario,
+    about: &'a About,
 }
 
 impl<W: Write> Take for Printer<'_, W> {
     fn take(&mut self, packet: &Packet) -> io::Result<()> {
         self.line.clear();
         if self.json {
-            self.line.push_str(&serde_json::to_string(&object(packet, self.scenario))?);
+            self.line.push_str(&serde_json::to_string(&object(packet, self.about))?);
         } else {
             self.dump.line(&mut self.line, packet);
             if let (true, Some(explained)) = (self.why, &packet.why) {
-                let comment = explained.comment(|addr| name(self.scenario, addr));
+                let comment = explained.comment(|addr| self.about.name_of(addr));
                 self.line.push_str("\n    ");
                 self.line.push_str(&comment);
             }
@@ -149,11 +149,6 @@ impl<W: Write> Take for Printer<'_, W> {
     fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-fn name(scenario: &Scenario, addr: Addr) -> String {
-    let host = scenario.hosts.iter().find(|h| h.addr == addr);
-    host.map_or_else(|| addr.to_string(), |h| h.name.clone())
 }
 
 /// A packet as JSON; docs/captures.md describes it.
@@ -212,7 +207,7 @@ struct Reset {
     story: String,
 }
 
-fn object<'a>(packet: &Packet, scenario: &'a Scenario) -> Object<'a> {
+fn object<'a>(packet: &Packet, about: &'a About) -> Object<'a> {
     let segment = &packet.segment;
     let (flow, options) = (segment.flow, &segment.options);
     let rst = packet.why.as_ref().map(|explained| {
@@ -223,13 +218,13 @@ fn object<'a>(packet: &Packet, scenario: &'a Scenario) -> Object<'a> {
             because: explained.because.name(),
             because_text: explained.because.text(),
             earlier_ns: explained.example.earlier().map(|at| at.ns),
-            story: explained.example.story(|addr| name(scenario, addr)),
+            story: explained.example.story(|addr| about.name_of(addr)),
         }
     });
     Object {
         t_ns: packet.at.ns,
         unix_ns: unix_ns(packet.at),
-        host: &scenario.host_plan(packet.host).name,
+        host: &about.hosts[usize::from(packet.host.0)].name,
         direction: match packet.direction {
             Direction::In => "in",
             Direction::Out => "out",

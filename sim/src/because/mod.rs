@@ -15,6 +15,7 @@ pub use why::Because;
 use std::collections::BTreeMap;
 
 use finwait_model::cause::Cause;
+use finwait_model::flow::FourTuple;
 use finwait_model::segment::Segment;
 use finwait_model::sink::Note;
 use finwait_model::time::{Instant, Span};
@@ -100,6 +101,10 @@ impl Explain {
         let example =
             Example { at: sent.at, reset: *sent.segment, answers: sent.answers.copied(), past };
         Some(Explained { cause: sent.cause, because, example })
+    }
+    /// Is anything remembered of a connection, seen from that host?
+    pub fn remembers(&self, host: HostId, flow: FourTuple) -> bool {
+        self.pasts[usize::from(host.0)].find(flow).is_some()
     }
     /// The groups, the most frequent of each host first.
     pub fn into_groups(self) -> Vec<Group> {

@@ -1,21 +1,24 @@
 //! What a capture on each host's interface shows: a segment when it leaves its sender, and again when
 //! it arrives at its receiver; a lost one only where it left.
 //!
-//! [`Capture`] watches a run (or is fed from a recording of one), brings what the hosts did in one
+//! [`Capture`] watches a run (or [`replay`] tells it of a recorded one), brings what the hosts did in one
 //! order of time, gives every packet its IP id and every RST its reason, and hands the packets that
 //! are wanted to whoever [takes](Take) them. It keeps only what is on its way.
 
+mod about;
 mod ids;
 mod order;
+mod recorded;
 mod select;
 
+pub use about::{About, HostAbout};
+pub use recorded::{Error, replay};
 pub use select::Selection;
 
 use std::io;
 use std::sync::Arc;
 
 use finwait_model::cause::Cause;
-use finwait_model::flow::Addr;
 use finwait_model::segment::Segment;
 use finwait_model::sink::Note;
 use finwait_model::time::{Instant, Span};
@@ -82,10 +85,7 @@ pub trait Take {
 pub struct Capture<T> {
     take: T,
     selection: Selection,
-    hosts: Vec<Addr>,
-    /// How much earlier than what was seen last something may still come: hosts take their turns in
-    /// windows as long as the smallest link delay.
-    lag: Span,
+    about: About,
     explain: Explain,
     ids: Ids,
     order: Order,
@@ -95,15 +95,13 @@ pub struct Capture<T> {
 }
 
 impl<T: Take> Capture<T> {
-    /// A capture of a run of that scenario, or of a recording of it.
-    pub fn new(scenario: &Scenario, selection: Selection, take: T) -> Self {
-        let delays = scenario.links.iter().map(|l| l.quality.delay);
+    /// A capture of a run.
+    pub fn new(about: &About, selection: Selection, take: T) -> Self {
         Self {
             take,
             selection,
-            hosts: scenario.hosts.iter().map(|h| h.addr).collect(),
-            lag: delays.min().unwrap_or(Span::ZERO),
-            explain: Explain::new(scenario.hosts.len()),
+            about: about.clone(),
+            explain: Explain::new(about.hosts.len()),
             ids: Ids::default(),
             order: Order::default(),
             bytes: Vec::new(),
@@ -122,9 +120,6 @@ impl<T: Take> Capture<T> {
         self.end.unwrap_or(Ok(()))?;
         self.take.finish()?;
         Ok(self.taken)
-    }
-    fn host_of(&self, addr: Addr) -> Option<HostId> {
-        self.hosts.iter().position(|a| *a == addr).map(|i| HostId(i as u16))
     }
     /// Hands over what has passed before that time.
     fn flush(&mut self, before: Instant) {
@@ -166,7 +161,7 @@ impl<T: Take> Watch for Capture<T> {
         if self.is_done() {
             return;
         }
-        let before = Instant { ns: sent.at.ns.saturating_sub(self.lag.ns) };
+        let before = Instant { ns: sent.at.ns.saturating_sub(self.about.lag.ns) };
         self.flush(before);
         let packet = Packet {
             at: sent.at,
@@ -183,7 +178,7 @@ impl<T: Take> Watch for Capture<T> {
         if flow.saddr != flow.daddr {
             self.pass(sent, packet.clone());
         }
-        let Some(host) = self.host_of(flow.daddr) else { return };
+        let Some(host) = self.about.host_at(flow.daddr) else { return };
         let arrivals = match sent.fate {
             Fate::Arrives(at) => [Some(at), None],
             Fate::Twice(first, second) => [Some(first), Some(second)],
@@ -212,7 +207,7 @@ pub fn simulate<T: Take>(
     let mut world = scenario.world();
     let end = Instant::ZERO + scenario.duration;
     let end = selection.to.map_or(end, |to| to.min(end));
-    let mut capture = Capture::new(scenario, selection, take);
+    let mut capture = Capture::new(&About::from(scenario), selection, take);
     while world.now() < end && !capture.is_done() {
         world.run_until(end.min(world.now() + STRIDE), &mut capture);
         progress(world.now());

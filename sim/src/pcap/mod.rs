@@ -11,8 +11,7 @@ pub use ng::Ng;
 
 use std::io::{self, Write};
 
-use crate::capture::{Packet, Take, unix_ns};
-use crate::scenario::Scenario;
+use crate::capture::{About, Packet, Take, unix_ns};
 use crate::wire;
 
 /// Which of the two formats.
@@ -61,10 +60,10 @@ pub enum File<W> {
 
 impl<W: Write> File<W> {
     /// Writes the header.
-    pub fn new(out: W, format: Format, scenario: &Scenario) -> io::Result<Self> {
+    pub fn new(out: W, format: Format, about: &About) -> io::Result<Self> {
         Ok(match format {
             Format::Classic => Self::Classic(Classic::new(out)?),
-            Format::Ng => Self::Ng(Ng::new(out, scenario)?),
+            Format::Ng => Self::Ng(Ng::new(out, about)?),
         })
     }
 }

@@ -5,11 +5,8 @@
 
 use std::io::{self, Write};
 
-use finwait_model::flow::Addr;
-
 use super::classic::{LINKTYPE_IPV4, SNAP_LEN};
-use crate::capture::{Direction, Packet, Take, unix_ns};
-use crate::scenario::{HostPlan, Scenario};
+use crate::capture::{About, Direction, HostAbout, Packet, Take, unix_ns};
 use crate::wire;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -38,35 +35,34 @@ const NANOSECONDS: u8 = 9;
 #[derive(Debug)]
 pub struct Ng<W> {
     out: W,
-    names: Vec<(Addr, String)>,
+    about: About,
     block: Vec<u8>,
     bytes: Vec<u8>,
 }
 
 impl<W: Write> Ng<W> {
     /// Writes the section's header and an interface for each host, in the order of the scenario.
-    pub fn new(out: W, scenario: &Scenario) -> io::Result<Self> {
-        let names = scenario.hosts.iter().map(|h| (h.addr, h.name.clone())).collect();
-        let mut ng = Self { out, names, block: Vec::new(), bytes: Vec::new() };
-        ng.section(scenario)?;
-        for host in &scenario.hosts {
+    pub fn new(out: W, about: &About) -> io::Result<Self> {
+        let mut ng = Self { out, about: about.clone(), block: Vec::new(), bytes: Vec::new() };
+        ng.section()?;
+        for host in &about.hosts {
             ng.interface(host)?;
         }
         Ok(ng)
     }
-    fn section(&mut self, scenario: &Scenario) -> io::Result<()> {
+    fn section(&mut self) -> io::Result<()> {
         self.begin(SECTION_HEADER);
         self.word(BYTE_ORDER_MAGIC);
         self.block.extend(1u16.to_le_bytes());
         self.block.extend(0u16.to_le_bytes());
         // The section's length is not known: it is written in a stream.
         self.block.extend(u64::MAX.to_le_bytes());
-        let run = format!("{}, seed {}", scenario.name, scenario.seed);
+        let run = format!("{}, seed {}", self.about.scenario, self.about.seed);
         self.option(OPT_COMMENT, run.as_bytes());
         self.option(SHB_USERAPPL, concat!("finwait ", env!("CARGO_PKG_VERSION")).as_bytes());
         self.end()
     }
-    fn interface(&mut self, host: &HostPlan) -> io::Result<()> {
+    fn interface(&mut self, host: &HostAbout) -> io::Result<()> {
         self.begin(INTERFACE);
         self.word(LINKTYPE_IPV4);
         self.word(SNAP_LEN);
@@ -106,10 +102,6 @@ impl<W: Write> Ng<W> {
         self.word(length);
         self.out.write_all(&self.block)
     }
-    fn name(&self, addr: Addr) -> String {
-        let found = self.names.iter().find(|(a, _)| *a == addr);
-        found.map_or_else(|| addr.to_string(), |(_, name)| name.clone())
-    }
 }
 
 impl<W: Write> Take for Ng<W> {
@@ -131,7 +123,7 @@ impl<W: Write> Take for Ng<W> {
         };
         self.option(EPB_FLAGS, &direction.to_le_bytes());
         if let Some(explained) = &packet.why {
-            let comment = explained.comment(|addr| self.name(addr));
+            let comment = explained.comment(|addr| self.about.name_of(addr));
             self.option(OPT_COMMENT, comment.as_bytes());
         }
         self.end()
