@@ -11,7 +11,9 @@ use crate::failure::Failure;
 pub(crate) struct WholeFile {
     /// Where it will be; stdout if it was called `-`.
     path: Option<PathBuf>,
-    part: PathBuf,
+    /// Where it is until then; `None` if it is no file that could be put in place of another: a
+    /// device, a pipe.
+    part: Option<PathBuf>,
     out: Option<Out>,
     bytes: u64,
 }
@@ -30,12 +32,22 @@ impl WholeFile {
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
         if path.as_os_str() == "-" {
             let out = Out::Stdout(BufWriter::with_capacity(PIECE, io::stdout()));
-            return Ok(Self { path: None, part: PathBuf::new(), out: Some(out), bytes: 0 });
+            return Ok(Self { path: None, part: None, out: Some(out), bytes: 0 });
         }
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let file = File::create(&part).map_err(|e| unwritable(path, &e))?;
+        let wrong = |error: io::Error| unwritable(path, &error);
+        let (part, file) = match fs::metadata(path) {
+            // What is there and is no file stays what it is.
+            Ok(there) if !there.is_file() => {
+                (None, File::options().write(true).open(path).map_err(wrong)?)
+            }
+            _ => {
+                let mut part = path.as_os_str().to_owned();
+                part.push(".part");
+                let part = PathBuf::from(part);
+                let file = File::create(&part).map_err(wrong)?;
+                (Some(part), file)
+            }
+        };
         let out = Out::File(BufWriter::with_capacity(PIECE, file));
         Ok(Self { path: Some(path.to_owned()), part, out: Some(out), bytes: 0 })
     }
@@ -48,11 +60,11 @@ impl WholeFile {
         let wrong = self.complaint();
         self.flush().map_err(|e| wrong(&e))?;
         self.out = None;
-        let Some(path) = self.path.take() else { return Ok(()) };
-        fs::rename(&self.part, &path).map_err(|e| {
+        let (Some(path), Some(part)) = (&self.path, self.part.take()) else { return Ok(()) };
+        fs::rename(&part, path).map_err(|e| {
             // It cannot be left beside its place either.
-            let _ = fs::remove_file(&self.part);
-            unwritable(&path, &e)
+            let _ = fs::remove_file(&part);
+            unwritable(path, &e)
         })
     }
     /// What a failed write means.
@@ -92,9 +104,9 @@ impl WholeFile {
 
 impl Drop for WholeFile {
     fn drop(&mut self) {
-        if self.path.is_some() {
+        if let Some(part) = &self.part {
             // Whoever began it reports why it was not finished.
-            let _ = fs::remove_file(&self.part);
+            let _ = fs::remove_file(part);
         }
     }
 }

@@ -25,7 +25,14 @@ pub fn emit(segment: &Segment) -> Vec<u8> {
 
 /// The same behind what `out` holds already, with that IP id.
 pub fn emit_into(segment: &Segment, ip_id: u16, out: &mut Vec<u8>) {
-    let options = option_bytes(&segment.options);
+    let (stamp, others);
+    let options: &[u8] = if let Some(bytes) = stamp_alone(&segment.options) {
+        stamp = bytes;
+        &stamp
+    } else {
+        others = option_bytes(&segment.options);
+        &others
+    };
     let header = TCP_HEADER + options.len();
     let total = IP_HEADER + header + usize::from(segment.len);
     let start = out.len();
@@ -54,7 +61,7 @@ pub fn emit_into(segment: &Segment, ip_id: u16, out: &mut Vec<u8>) {
     tcp.set_header_len(u8::try_from(header).unwrap_or(60));
     tcp.set_window_len(segment.win);
     set_flags(&mut tcp, segment.flags);
-    tcp.options_mut().copy_from_slice(&options);
+    tcp.options_mut().copy_from_slice(options);
     tcp.fill_checksum(&IpAddress::Ipv4(src), &IpAddress::Ipv4(dst));
 }
 
@@ -94,6 +101,21 @@ pub fn parse(bytes: &[u8]) -> Option<Segment> {
 
 fn address(addr: Addr) -> Ipv4Address {
     Ipv4Address::from_bits(addr.0)
+}
+
+/// Two NOPs and a timestamp, what nearly every segment has.
+const STAMP: usize = 12;
+
+/// Those bytes, if a segment has that and nothing else; the same as [`option_bytes`] gives.
+fn stamp_alone(options: &Options) -> Option<[u8; STAMP]> {
+    let ts = options.ts?;
+    if (Options { ts: None, ..*options }) != Options::default() {
+        return None;
+    }
+    let mut bytes = [1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0];
+    bytes[4..8].copy_from_slice(&ts.val.to_be_bytes());
+    bytes[8..].copy_from_slice(&ts.ecr.to_be_bytes());
+    Some(bytes)
 }
 
 /// The options as the kernel writes them, padded to whole words.
@@ -228,6 +250,14 @@ mod tests {
                 options,
             };
             prop_assert_eq!(parse(&emit(&segment)), Some(segment));
+        }
+
+        #[test]
+        fn a_timestamp_alone_is_written_as_it_is_among_others(val in any::<u32>(), ecr in any::<u32>()) {
+            let options = Options { ts: Some(Timestamp { val, ecr }), ..Options::default() };
+            let alone = stamp_alone(&options).expect("it is alone");
+            prop_assert_eq!(&alone[..], &option_bytes(&options)[..]);
+            prop_assert_eq!(stamp_alone(&Options { mss: Some(1), ..options }), None);
         }
 
         #[test]

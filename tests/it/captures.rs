@@ -261,6 +261,22 @@ fn a_run_writes_its_capture_as_an_export_does() {
 }
 
 #[test]
+fn a_pipe_stays_a_pipe() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let pipe = scratch("captures_pipe").join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("it starts");
+    assert!(made.success());
+    let reading = pipe.clone();
+    let reader = std::thread::spawn(move || std::fs::read(reading).expect("it can be read"));
+    let path = pipe.to_str().expect("text");
+    let ended = finwait(&["export", "examples/scenarios/closes-apart.toml", "--pcapng", path]);
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+    let bytes = reader.join().expect("it ends");
+    assert_eq!(bytes[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
+    assert!(std::fs::metadata(&pipe).expect("it is there").file_type().is_fifo());
+}
+
+#[test]
 fn why_follows_the_reset() {
     let apart = "examples/scenarios/closes-apart.toml";
     let ended = finwait(&["tcpdump", apart, "--why", "-c", "1", "tcp[13]", "&", "4", "!=", "0"]);
