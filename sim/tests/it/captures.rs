@@ -171,7 +171,11 @@ fn a_recording_gives_the_same_packets_as_the_run() {
                     .map(|p| format!("{:?}", Packet { ip_id: id(p), ..p.clone() }))
                     .collect()
             };
-            assert!(shown(&live) == shown(&keep.0), "{} from {from_s} s", scenario.name);
+            let (live_shown, told) = (shown(&live), shown(&keep.0));
+            for (live, told) in live_shown.iter().zip(&told) {
+                assert_eq!(live, told, "{} from {from_s} s", scenario.name);
+            }
+            assert_eq!(live_shown.len(), told.len(), "{} from {from_s} s", scenario.name);
             resets += live.iter().filter(|p| p.why.is_some()).count();
         }
     }
