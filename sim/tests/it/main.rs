@@ -10,3 +10,4 @@ mod incident;
 mod recording;
 mod scenarios;
 mod stage;
+mod views;
