@@ -17,6 +17,8 @@ pub(crate) enum Verdict {
     Differs,
     /// A part of the input could not be used; the report is printed already. Exit status 2.
     Refused,
+    /// Ctrl-C ended it; what was done is printed. Exit status 130.
+    Interrupted,
 }
 
 /// Why a command could not run to its end. Exit status 2.

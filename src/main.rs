@@ -1,11 +1,13 @@
 //! finwait: what Linux will do with a closing TCP connection, before it does it in production.
 //!
 //! `main` parses, dispatches and turns the result into an exit status: 0 fine, 1 an expectation
-//! failed or a difference was found, 2 bad usage or bad input.
+//! failed or a difference was found, 2 bad usage or bad input, 130 ended by Ctrl-C.
 
 mod cli;
 mod cmd;
 mod failure;
+mod interrupt;
+mod out_dir;
 mod plan;
 mod progress;
 mod source;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Differs) => ExitCode::from(1),
         Ok(Verdict::Refused) => ExitCode::from(2),
+        Ok(Verdict::Interrupted) => ExitCode::from(130),
         // Whoever reads has seen enough: `finwait run | head` is no failure.
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS

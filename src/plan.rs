@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use toml_edit::{DocumentMut, value};
+
 use finwait_model::time::Span;
 use finwait_sim::capture::About;
 use finwait_sim::pcap::Format;
@@ -25,6 +27,8 @@ pub(crate) struct RunPlan {
     pub(crate) counter: Option<Scenario>,
     /// The capture that is written meanwhile.
     pub(crate) capture: Option<CapturePlan>,
+    /// The scenario's text, with everything in it that the command line has changed.
+    pub(crate) toml: String,
 }
 
 /// A capture that is to be written.
@@ -40,14 +44,21 @@ pub(crate) struct CapturePlan {
 
 /// Reads the scenario and puts in force what the command line changes.
 pub(crate) fn run(args: &Args) -> Result<RunPlan, Failure> {
-    let mut scenario = match &args.scenario {
-        Some(path) => read(path)?,
-        None => parse("examples/scenarios/incident.toml", INCIDENT, "incident")?,
+    let (mut scenario, text) = match &args.scenario {
+        Some(path) => read_with_text(path)?,
+        None => {
+            let scenario = parse("examples/scenarios/incident.toml", INCIDENT, "incident")?;
+            (scenario, INCIDENT.to_owned())
+        }
     };
+    let mut settings = Vec::new();
     for text in &args.set {
-        Setting::parse(text, &scenario)
-            .and_then(|setting| setting.apply(&mut scenario))
-            .map_err(|error| Failure::in_text("--set", text, &error))?;
+        let setting = Setting::parse(text, &scenario);
+        let applied = setting.and_then(|setting| {
+            settings.push(setting.clone());
+            setting.apply(&mut scenario)
+        });
+        applied.map_err(|error| Failure::in_text("--set", text, &error))?;
     }
     if let Some(text) = &args.duration {
         scenario.duration = duration(text).map_err(|e| Failure::in_text("--duration", text, &e))?;
@@ -57,7 +68,38 @@ pub(crate) fn run(args: &Args) -> Result<RunPlan, Failure> {
     }
     let counter = scenario.counter_run();
     let capture = args.pcap.as_ref().map(|path| capture(path, args, &scenario)).transpose()?;
-    Ok(RunPlan { scenario, counter, capture })
+    let toml = changed(&text, &scenario, &settings, args);
+    Ok(RunPlan { scenario, counter, capture, toml })
+}
+
+/// The text with the changes of the command line written into it; comments stay.
+fn changed(text: &str, scenario: &Scenario, settings: &[Setting], args: &Args) -> String {
+    if settings.is_empty() && args.duration.is_none() && args.seed.is_none() {
+        return text.to_owned();
+    }
+    let Ok(mut document) = text.parse::<DocumentMut>() else {
+        unreachable!("invariant: what has been read as a scenario is TOML")
+    };
+    for setting in settings {
+        let host = &scenario.host_plan(setting.host).name;
+        let host = &mut document["hosts"][host];
+        let number = setting.value.parse::<i64>();
+        let new = number.map_or_else(|_| value(setting.value.as_str()), value);
+        if host.get("sysctl").is_none() {
+            host["sysctl"] = toml_edit::table();
+        }
+        host["sysctl"][&setting.sysctl] = new;
+    }
+    if let Some(text) = &args.duration {
+        document["duration"] = value(text.as_str());
+    }
+    if let Some(seed) = args.seed {
+        // TOML has no integers beyond; such a seed stands in the header alone.
+        if let Ok(seed) = i64::try_from(seed) {
+            document["seed"] = value(seed);
+        }
+    }
+    document.to_string()
 }
 
 /// The ending of the file's name says how it is written.
@@ -83,10 +125,14 @@ fn capture(path: &Path, args: &Args, scenario: &Scenario) -> Result<CapturePlan,
 }
 
 pub(crate) fn read(path: &Path) -> Result<Scenario, Failure> {
+    read_with_text(path).map(|(scenario, _)| scenario)
+}
+
+fn read_with_text(path: &Path) -> Result<(Scenario, String), Failure> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failure::unreadable(&shown, &e))?;
     let stem = path.file_stem().map_or_else(|| shown.clone(), |s| s.to_string_lossy().into_owned());
-    parse(&shown, &text, &stem)
+    Ok((parse(&shown, &text, &stem)?, text))
 }
 
 fn parse(path: &str, text: &str, name: &str) -> Result<Scenario, Failure> {

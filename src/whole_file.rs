@@ -34,6 +34,12 @@ impl WholeFile {
             let out = Out::Stdout(BufWriter::with_capacity(PIECE, io::stdout()));
             return Ok(Self { path: None, part: None, out: Some(out), bytes: 0 });
         }
+        if path.is_dir() {
+            return Err(Failure::Input(format!(
+                "error: cannot write {}: it is a folder\n  = help: expected the name of a file",
+                path.display()
+            )));
+        }
         let wrong = |error: io::Error| unwritable(path, &error);
         let (part, file) = match fs::metadata(path) {
             // What is there and is no file stays what it is.
@@ -55,10 +61,10 @@ impl WholeFile {
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
-    /// Puts the file in its place.
+    /// Puts the file in its place, when all of it is on the disk.
     pub(crate) fn keep(mut self) -> Result<(), Failure> {
         let wrong = self.complaint();
-        self.flush().map_err(|e| wrong(&e))?;
+        self.flush().and_then(|()| self.sync()).map_err(|e| wrong(&e))?;
         self.out = None;
         let (Some(path), Some(part)) = (&self.path, self.part.take()) else { return Ok(()) };
         fs::rename(&part, path).map_err(|e| {
@@ -66,6 +72,20 @@ impl WholeFile {
             let _ = fs::remove_file(&part);
             unwritable(path, &e)
         })
+    }
+    /// Puts what there is of the file in its place, although it could not be written to its end.
+    pub(crate) fn keep_what_there_is(mut self) {
+        self.out = None;
+        if let (Some(path), Some(part)) = (&self.path, self.part.take()) {
+            // What went wrong before is reported; if this goes wrong, too, the part stays.
+            let _ = fs::rename(part, path);
+        }
+    }
+    fn sync(&self) -> io::Result<()> {
+        match &self.out {
+            Some(Out::File(out)) if self.part.is_some() => out.get_ref().sync_all(),
+            _ => Ok(()),
+        }
     }
     /// What a failed write means.
     pub(crate) fn complaint(&self) -> impl Fn(&io::Error) -> Failure + use<> {
@@ -77,7 +97,7 @@ impl WholeFile {
     }
 }
 
-impl Write for &mut WholeFile {
+impl Write for WholeFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match &mut self.out {
             Some(Out::File(out)) => out.write(bytes)?,
@@ -87,12 +107,6 @@ impl Write for &mut WholeFile {
         self.bytes += written as u64;
         Ok(written)
     }
-    fn flush(&mut self) -> io::Result<()> {
-        WholeFile::flush(self)
-    }
-}
-
-impl WholeFile {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.out {
             Some(Out::File(out)) => out.flush(),

@@ -25,6 +25,8 @@ pub struct Outcome {
     pub seed: u64,
     /// How much virtual time has passed.
     pub simulated: Span,
+    /// Did somebody end it before its time?
+    pub interrupted: bool,
     /// Segments that left any host.
     pub segments: u64,
     /// Connections that clients have opened and closed.
@@ -149,6 +151,7 @@ fn outcome(
         scenario: scenario.name.clone(),
         seed: scenario.seed,
         simulated: world.now().since(Instant::ZERO),
+        interrupted: world.now() < Instant::ZERO + scenario.duration,
         segments: world.segments(),
         lifecycles: world.lifecycles(),
         digest: world.digest(),

@@ -6,12 +6,15 @@ use finwait_model::counters::Mib;
 use finwait_model::time::Instant;
 use finwait_sim::capture::{About, Capture, Selection};
 use finwait_sim::pcap;
-use finwait_sim::run::{Outcome, run as simulate, run_watched};
+use finwait_sim::run::{Outcome, run_watched};
 use finwait_sim::scenario::{Scenario, Setting};
 use finwait_sim::watch::{Count, Watch};
 use finwait_sim::world::{HostId, Turns};
 
+use super::record::Recordings;
 use crate::failure::{Failure, Verdict, print};
+use crate::interrupt::Interrupt;
+use crate::out_dir::Folder;
 use crate::plan::{self, CapturePlan, RunPlan};
 use crate::progress::{Bar, Stopwatch};
 use crate::story::{self, Counter, json};
@@ -32,6 +35,19 @@ pub(crate) struct Args {
     /// How much virtual time, such as 300s, instead of the scenario's.
     #[arg(long, value_name = "TIME")]
     pub(crate) duration: Option<String>,
+    /// Record everything that happens into this file, for `finwait ss`, `explain` and others.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Write the recording (run.fwr) and the summary (summary.txt, summary.json) into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Record only connections between these ends, and of those one in N, such as
+    /// 'web:*->redis:6379/1000'.
+    #[arg(long, value_name = "END->END[/N]")]
+    pub(crate) record_flows: Option<String>,
+    /// Record only connections that end in a RST, but those from their first SYN on.
+    #[arg(long, conflicts_with = "record_flows")]
+    pub(crate) record_rst: bool,
     /// Write a capture of the run: pcapng with all hosts if FILE ends in .pcapng, pcap with the view
     /// of one host if it ends in .pcap.
     #[arg(long, value_name = "FILE")]
@@ -52,22 +68,52 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         (Some(wanted), Some(file)) => Some(begin(wanted, &plan.scenario, file)?),
         _ => None,
     };
+    let folder = args.out.as_deref().map(Folder::create).transpose()?;
+    let mut recordings = Recordings::begin(args, folder.as_ref(), &plan)?;
+    let interrupt = Interrupt::listen();
     let watch = Stopwatch::start();
-    let (text, simulated) = if args.json {
-        let outcome = with_bar(&plan.scenario, &mut capture);
-        (json::render(&outcome, watch.seconds()), outcome.simulated)
+    // A summary in a folder is told in both ways. Who records nothing does not pay for it.
+    let tells_story = !args.json || folder.is_some();
+    let (outcome, counter) = if recordings.is_empty() {
+        simulate(&plan, &mut capture, &interrupt, tells_story)
     } else {
-        let (outcome, counter) = both(&plan, &mut capture);
-        let text = story::render(&plan.scenario, &outcome, counter.as_ref(), watch.seconds());
-        (text, outcome.simulated)
+        simulate(&plan, &mut (&mut capture, &mut recordings), &interrupt, tells_story)
     };
-    let written = capture.map(|c| c.finish(Instant::ZERO + simulated)).transpose();
+    let wall_s = watch.seconds();
+    let trouble = recordings.finish(&outcome).err();
+    let written = capture.map(|c| c.finish(Instant::ZERO + outcome.simulated)).transpose();
     if let Some(file) = file {
         written.map_err(|error| file.complaint()(&error))?;
         file.keep()?;
     }
-    print(&text)?;
+    let text = || story::render(&plan.scenario, &outcome, counter.as_ref(), wall_s);
+    let json = || json::render(&outcome, wall_s);
+    if let Some(folder) = &folder {
+        folder.write("summary.txt", text().as_bytes())?;
+        folder.write("summary.json", json().as_bytes())?;
+    }
+    print(&if args.json { json() } else { text() })?;
+    if let Some(failure) = trouble {
+        return Err(failure);
+    }
+    if outcome.interrupted {
+        eprintln!("interrupted: {} of {} simulated", outcome.simulated, plan.scenario.duration);
+        return Ok(Verdict::Interrupted);
+    }
     Ok(Verdict::Fine)
+}
+
+/// The run, with its counter-run if a story is told.
+fn simulate(
+    plan: &RunPlan,
+    watch: &mut impl Watch,
+    interrupt: &Interrupt,
+    tells_story: bool,
+) -> (Outcome, Option<Counter>) {
+    if tells_story {
+        return both(plan, watch, interrupt);
+    }
+    (with_bar(&plan.scenario, watch, interrupt), None)
 }
 
 /// A capture that is written while the run goes on.
@@ -84,30 +130,45 @@ fn begin<'a>(
     Ok(Capture::new(&about, selection, out))
 }
 
-fn with_bar(scenario: &Scenario, watch: &mut impl Watch) -> Outcome {
+/// A run that ends early if somebody asks for it.
+fn with_bar(scenario: &Scenario, watch: &mut impl Watch, interrupt: &Interrupt) -> Outcome {
     let bar = Bar::new(&scenario.name, scenario.duration);
-    let outcome = run_watched(scenario, Turns::Forward, watch, |progress| bar.show(progress));
+    let mut watch = (interrupt.clone(), watch);
+    let outcome = run_watched(scenario, Turns::Forward, &mut watch, |progress| bar.show(progress));
     bar.finish();
     outcome
 }
 
 /// The run and its counter-run. If the scenario names the counter-run they go side by side: they
 /// share nothing, so the result is the same on one core.
-fn both(plan: &RunPlan, watch: &mut impl Watch) -> (Outcome, Option<Counter>) {
+fn both(
+    plan: &RunPlan,
+    watch: &mut impl Watch,
+    interrupt: &Interrupt,
+) -> (Outcome, Option<Counter>) {
     let Some(other) = &plan.counter else {
-        let outcome = with_bar(&plan.scenario, watch);
-        let counter = raised(&plan.scenario, &outcome)
-            .map(|(settings, other)| Counter { settings, outcome: with_bar(&other, &mut Count) });
+        let outcome = with_bar(&plan.scenario, watch, interrupt);
+        let counter = raised(&plan.scenario, &outcome).filter(|_| !outcome.interrupted);
+        let counter = counter.and_then(|(settings, other)| {
+            let outcome = with_bar(&other, &mut Count, interrupt);
+            (!outcome.interrupted).then_some(Counter { settings, outcome })
+        });
         return (outcome, counter);
     };
     std::thread::scope(|scope| {
-        let beside = scope.spawn(|| simulate(other, Turns::Forward, |_| ()));
-        let outcome = with_bar(&plan.scenario, watch);
+        let mut beside = (interrupt.clone(), Count);
+        let beside = scope.spawn(move || run_watched(other, Turns::Forward, &mut beside, |_| ()));
+        let outcome = with_bar(&plan.scenario, watch, interrupt);
+        if outcome.interrupted {
+            // Perhaps because a file could not be written: nobody waits for the other then.
+            interrupt.ask();
+        }
         let Ok(counter) = beside.join() else {
             panic!("invariant: a counter-run does not panic where the run does not");
         };
         let settings = plan.scenario.counter.clone();
-        (outcome, Some(Counter { settings, outcome: counter }))
+        let whole = !counter.interrupted && !outcome.interrupted;
+        (outcome, whole.then_some(Counter { settings, outcome: counter }))
     })
 }
 

@@ -9,6 +9,7 @@ mod generated_docs;
 mod golden;
 mod outside;
 mod program;
+mod record;
 mod replay;
 mod run;
 mod scripts;

@@ -68,10 +68,7 @@ pub fn replay<T: Take>(
                 if cause.is_reset() && at >= from && !capture.explain.remembers(host, flow) {
                     recall(recording, start, host, flow, &mut capture)?;
                 }
-                // In a step that an arrival began, applications act as well; what they send
-                // answers no segment.
-                let in_softirq = cause.site().path.first() == Some(&"tcp_v4_rcv");
-                let answers = answers.as_ref().filter(|_| in_softirq);
+                let answers = answers.as_ref();
                 capture.sent(&Sent { at, host, segment: &segment, cause, answers, fate });
                 progress(at);
             }

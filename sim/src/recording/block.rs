@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use finwait_model::time::Instant;
 
+use super::codec::LAST;
 use super::damage::Damage;
 
 /// What a file begins with: text editors and bad transfers break it at once.
@@ -130,6 +131,8 @@ impl Head {
         let sane = self.list_stored <= self.stored
             && self.raw <= LARGEST
             && self.list_raw <= LARGEST
+            && self.from <= LAST
+            && self.to <= LAST
             && fits(self.raw, self.stored - self.list_stored)
             && fits(self.list_raw, self.list_stored);
         if sane { Ok(()) } else { Err(Damage::HEADER) }
@@ -153,7 +156,7 @@ impl Body {
     pub(super) const fn plain(kind: Kind, body: Vec<u8>, at: Instant) -> Self {
         Self { kind, list: Vec::new(), body, segments: 0, resets: 0, from: at, to: at }
     }
-    fn packed(&self) -> (Head, Vec<u8>) {
+    pub(super) fn packed(&self) -> (Head, Vec<u8>) {
         let pack = |bytes: &[u8]| {
             if bytes.is_empty() { Vec::new() } else { lz4_flex::block::compress(bytes) }
         };
@@ -256,7 +259,7 @@ impl<W: Write> Blocks<W> {
         self.offset
     }
     /// Writes how the run ended, the index and the epilogue.
-    pub(super) fn finish(mut self, end: Vec<u8>, at: Instant) -> io::Result<W> {
+    pub(super) fn finish(mut self, end: Vec<u8>, at: Instant) -> (W, io::Result<()>) {
         self.write(&Body::plain(Kind::End, end, at));
         let mut index = Vec::with_capacity(self.index.len() * (HEAD + 8));
         for (offset, head) in &self.index {
@@ -268,10 +271,11 @@ impl<W: Write> Blocks<W> {
         let mut epilogue = place.to_le_bytes().to_vec();
         epilogue.extend_from_slice(&END_MAGIC);
         self.put(&epilogue);
-        match self.error {
-            None => self.out.flush().map(|()| self.out),
+        let flushed = match self.error {
+            None => self.out.flush(),
             Some(error) => Err(error),
-        }
+        };
+        (self.out, flushed)
     }
 }
 

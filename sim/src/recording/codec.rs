@@ -1,7 +1,7 @@
 //! Steps as numbers in columns, and back. What can be expected of a segment, from what its
 //! connection did before, costs a byte that packs to nothing; only surprises cost more.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use finwait_model::flow::{Addr, Endpoint, FourTuple};
 use finwait_model::kernel::Line;
@@ -37,9 +37,8 @@ pub(super) struct Codec {
     gauges: Shapes<Vec<Gauge>>,
     /// What a timer waited for when a row of that shape was told last, in ticks.
     waits: Vec<i64>,
-    /// What is on its way to each host: by arrival and order of sending.
-    coming: Vec<BTreeMap<(Instant, u64), Segment>>,
-    sent: u64,
+    /// What is on its way to each host: by arrival, equal ones in the order of sending.
+    coming: Vec<VecDeque<(Instant, Segment)>>,
     /// How long segments travel from each host, nanoseconds.
     travel: Vec<u64>,
     /// Each host's last timestamp, and the millisecond in which it was sent.
@@ -68,8 +67,7 @@ impl Codec {
             rows: Shapes::default(),
             gauges: Shapes::default(),
             waits: Vec::new(),
-            coming: vec![BTreeMap::new(); hosts.len()],
-            sent: 0,
+            coming: vec![VecDeque::new(); hosts.len()],
             travel: vec![0; hosts.len()],
             stamps: vec![(0, 0); hosts.len()],
             refusal: Refusal::default(),
@@ -128,8 +126,7 @@ impl Codec {
 
     fn time<C: Coder>(&mut self, c: &mut C, at: Instant) -> Result<Instant, Damage> {
         let gap = c.uint(Col::Time, at.ns.wrapping_sub(self.last_at.ns))?;
-        let ns = self.last_at.ns.checked_add(gap).ok_or(Damage::TOO_LARGE)?;
-        self.last_at = Instant { ns };
+        self.last_at = later(self.last_at, gap)?;
         Ok(self.last_at)
     }
 
@@ -140,31 +137,27 @@ impl Codec {
             step.trigger = Trigger::Arrival(Segment::default());
             return self.arrival(c, host, step);
         };
-        let first = self.coming[host].first_key_value().map(|(&(at, _), _)| at);
+        let first = self.coming[host].front().map(|&(at, _)| at);
         let mut place = 0;
         if C::WRITES && first == Some(step.at) {
-            let mut queue = self.coming[host].iter();
-            let found = queue
-                .by_ref()
-                .take_while(|((at, _), _)| *at == step.at)
-                .position(|(_, segment)| *segment == given);
+            let equal = self.coming[host].iter().take_while(|(at, _)| *at == step.at);
+            let found = equal.map(|(_, segment)| segment).position(|s| *s == given);
             place = found.map_or(0, |n| n as u64 + 1);
         }
         let place = c.uint(Col::Link, place)?;
         if place > 0 {
             let skip = usize::try_from(place - 1).map_err(|_| Damage::UNKNOWN)?;
-            let key = *self.coming[host].keys().nth(skip).ok_or(Damage::UNKNOWN)?;
-            let segment = self.coming[host].remove(&key).ok_or(Damage::UNKNOWN)?;
-            if key.0 < self.last_at {
+            let (at, segment) = self.coming[host].remove(skip).ok_or(Damage::UNKNOWN)?;
+            if at < self.last_at {
                 return Err(Damage::ORDER);
             }
-            step.at = key.0;
-            self.last_at = step.at;
+            step.at = at;
+            self.last_at = at;
             step.trigger = Trigger::Arrival(segment);
             return Ok(());
         }
         step.at = self.time(c, step.at)?;
-        let words = shape::of_segment(&given, None, None);
+        let words = shape::of_segment(&given, None);
         let number = if C::WRITES { self.segments.number(&words) } else { 0 };
         let number = c.uint(Col::Item, number as u64)? as usize;
         let words = self.segments.at(number, &words, c, spell)?;
@@ -181,8 +174,8 @@ impl Codec {
         item: &Item,
     ) -> Result<(), Damage> {
         let (kind, words, number) = match item {
-            Item::Sent(segment, cause, fate) => {
-                let words = shape::of_segment(segment, Some(*cause), Some(*fate));
+            Item::Sent(segment, cause, fate, is_answer) => {
+                let words = shape::of_segment(segment, Some((*cause, *fate, *is_answer)));
                 (SENT, words, self.segments.number(&words))
             }
             Item::Note(note) => {
@@ -197,7 +190,7 @@ impl Codec {
         c.uint(Col::Item, kind | (number as u64) << 2)?;
         let host = usize::from(host);
         match item {
-            Item::Sent(segment, _, fate) => {
+            Item::Sent(segment, _, fate, _) => {
                 self.sent(c, (host, at), number, &words, (segment, *fate)).map(|_| ())
             }
             Item::Note(note) => {
@@ -249,8 +242,7 @@ impl Codec {
             let took = given.since(at).ns;
             let off = c.int(Col::Fate, took.wrapping_sub(self.travel[host]).cast_signed())?;
             self.travel[host] = self.travel[host].wrapping_add_signed(off);
-            let ns = at.ns.checked_add(self.travel[host]).ok_or(Damage::TOO_LARGE)?;
-            Ok(Instant { ns })
+            later(at, self.travel[host])
         };
         let fate = match (shape::fate_of(&words), fate) {
             (0, Fate::Arrives(t) | Fate::Twice(t, _)) => Fate::Arrives(arrives(c, t)?),
@@ -269,11 +261,15 @@ impl Codec {
         };
         if let Some(to) = to {
             for at in [first, second].into_iter().flatten() {
-                self.coming[to].insert((at, self.sent), segment);
-                self.sent += 1;
+                let coming = &mut self.coming[to];
+                let place = match coming.back() {
+                    Some(&(last, _)) if at < last => coming.partition_point(|&(t, _)| t <= at),
+                    _ => coming.len(),
+                };
+                coming.insert(place, (at, segment));
             }
         }
-        Ok(Item::Sent(segment, shape::cause_of(&words)?, fate))
+        Ok(Item::Sent(segment, shape::cause_of(&words)?, fate, shape::is_answer(&words)))
     }
 
     /// Connection, numbers and times of a segment whose shape is known.
@@ -427,7 +423,7 @@ impl Codec {
                 let wait = due.0.wrapping_sub(now).cast_signed();
                 let off = c.int(Col::Due, wait.wrapping_sub(self.waits[number]))?;
                 self.waits[number] = self.waits[number].wrapping_add(off);
-                Jiffies(now.wrapping_add_signed(self.waits[number]))
+                sane_due(clock, at, Jiffies(now.wrapping_add_signed(self.waits[number])))?
             }
         };
         let line = shape::line(&words, flow, due)?;
@@ -450,6 +446,20 @@ impl Codec {
         }
         Ok(())
     }
+}
+
+/// No run lasts longer than that: 146 years. Beyond, sums of times could go round.
+pub(super) const LAST: Instant = Instant { ns: 1 << 62 };
+
+fn later(at: Instant, gap: u64) -> Result<Instant, Damage> {
+    let ns = at.ns.checked_add(gap).filter(|&ns| ns <= LAST.ns);
+    ns.map(|ns| Instant { ns }).ok_or(Damage::TOO_LARGE)
+}
+
+/// A timer that waits as long as none does would break whoever counts its nanoseconds.
+pub(super) fn sane_due(clock: Clock, at: Instant, due: Jiffies) -> Result<Jiffies, Damage> {
+    let wait = due - clock.jiffies(at);
+    if wait.0 <= LAST.ns / clock.tick_ns() { Ok(due) } else { Err(Damage::TOO_LARGE) }
 }
 
 /// Gauges are told in the order of their numbers, so there are never more than [`GAUGES`].

@@ -5,6 +5,7 @@ use finwait_model::kernel::Line;
 
 use super::columns::{Coder, Col, Decoder, Encoder};
 use super::damage::Damage;
+use super::lookup::{Lookup, mix};
 use super::shape::{Shapes, Words, spell};
 
 /// One end of a connection: what it sent last, and what its host's `ss` shows of it.
@@ -47,7 +48,7 @@ pub(super) struct Directed {
 #[derive(Clone, Default, Debug)]
 pub(super) struct Conns {
     all: Vec<Conn>,
-    index: Index,
+    index: Lookup,
     last: usize,
     /// Writing: the list that stands in front of the events. Reading: what it said.
     list: ConnList,
@@ -74,7 +75,8 @@ impl Conns {
         {
             return Some(Directed { conn: self.last, side });
         }
-        let conn = self.index.find(lo, hi, &self.all)?;
+        let is = |n: usize| (self.all[n].lo, self.all[n].hi) == (lo, hi);
+        let conn = self.index.find(hash(lo, hi), is)?;
         Some(Directed { conn, side })
     }
     /// Names a connection in one direction, seen from a host with that address.
@@ -110,7 +112,7 @@ impl Conns {
                 self.all.push(Conn { lo, hi, sides: [Side::default(); 2] });
                 let conn = self.all.len() - 1;
                 if C::WRITES {
-                    self.index.insert(conn, &self.all);
+                    self.index.insert(hash(lo, hi), conn);
                 }
                 conn
             }
@@ -128,7 +130,7 @@ impl Conns {
 }
 
 /// The two ends, the smaller first, and which of them is the source.
-fn ends(flow: FourTuple) -> (Endpoint, Endpoint, usize) {
+pub(super) fn ends(flow: FourTuple) -> (Endpoint, Endpoint, usize) {
     let (source, destination) = (flow.source(), flow.destination());
     if source <= destination { (source, destination, 0) } else { (destination, source, 1) }
 }
@@ -203,55 +205,7 @@ pub(super) fn names(list: &[(Endpoint, Endpoint)], flow: FourTuple) -> bool {
     list.contains(&(lo, hi))
 }
 
-/// Finds connections by their ends: open addressing, at most half full. Nothing iterates over it.
-#[derive(Clone, Default, Debug)]
-struct Index {
-    slots: Vec<u32>,
-    used: usize,
-}
-
-const FREE: u32 = u32::MAX;
-
-fn hash(lo: Endpoint, hi: Endpoint) -> usize {
-    let a = u64::from(lo.addr.0) << 16 | u64::from(lo.port);
-    let b = u64::from(hi.addr.0) << 16 | u64::from(hi.port);
-    let mixed = (a.wrapping_mul(0x9e37_79b1_85eb_ca87) ^ b).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    (mixed >> 32) as usize
-}
-
-impl Index {
-    fn find(&self, lo: Endpoint, hi: Endpoint, all: &[Conn]) -> Option<usize> {
-        if self.slots.is_empty() {
-            return None;
-        }
-        let mask = self.slots.len() - 1;
-        let mut at = hash(lo, hi) & mask;
-        loop {
-            let conn = self.slots[at];
-            if conn == FREE {
-                return None;
-            }
-            let known = &all[conn as usize];
-            if (known.lo, known.hi) == (lo, hi) {
-                return Some(conn as usize);
-            }
-            at = (at + 1) & mask;
-        }
-    }
-    fn insert(&mut self, conn: usize, all: &[Conn]) {
-        if self.slots.len() <= 2 * self.used + 2 {
-            self.slots = vec![FREE; (self.slots.len() * 2).max(64)];
-            (0..conn).for_each(|n| self.put(n, all));
-        }
-        self.put(conn, all);
-        self.used += 1;
-    }
-    fn put(&mut self, conn: usize, all: &[Conn]) {
-        let mask = self.slots.len() - 1;
-        let mut at = hash(all[conn].lo, all[conn].hi) & mask;
-        while self.slots[at] != FREE {
-            at = (at + 1) & mask;
-        }
-        self.slots[at] = conn as u32;
-    }
+fn hash(lo: Endpoint, hi: Endpoint) -> u32 {
+    let word = |end: Endpoint| u64::from(end.addr.0) << 16 | u64::from(end.port);
+    mix([word(lo), word(hi)])
 }

@@ -40,7 +40,8 @@ pub enum What {
         cause: Cause,
         /// What the network does with it.
         fate: Fate,
-        /// The segment whose arrival began the step; `None` if a timer or an application did.
+        /// The segment whose arrival made the kernel send it; `None` if a timer or an application
+        /// did.
         answers: Option<Segment>,
     },
     /// Something that no segment shows.

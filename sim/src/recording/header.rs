@@ -11,7 +11,7 @@ use finwait_model::release::Release;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Instant, Span};
 
-use super::codec::HostKey;
+use super::codec::{HostKey, LAST};
 use super::damage::Error;
 use crate::scenario::Scenario;
 
@@ -287,7 +287,7 @@ pub(super) fn end_json(complete: bool, totals: &Totals) -> Vec<u8> {
 pub(super) fn read_end(bytes: &[u8]) -> Option<End> {
     let read: EndJson = serde_json::from_slice(bytes).ok()?;
     let totals = Totals {
-        at: Instant { ns: read.at_ns },
+        at: Instant { ns: read.at_ns }.min(LAST),
         digest: read.digest,
         segments: read.segments,
         lifecycles: read.lifecycles,

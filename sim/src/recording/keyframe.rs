@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use finwait_model::flow::{Addr, Endpoint, FourTuple};
 use finwait_model::kernel::Line;
 use finwait_model::sysctl::Sysctl;
-use finwait_model::time::Jiffies;
+use finwait_model::time::{Instant, Jiffies};
 
+use super::codec::sane_due;
 use super::columns::{Coder, Col, Decoder, Encoder, get, put};
 use super::damage::{Damage, Error};
 use super::header::{HostInfo, sysctl, sysctls};
@@ -57,7 +58,11 @@ pub(super) fn write(hosts: &[HostInfo], frames: &mut [Frame]) -> Vec<u8> {
 const WRITING: &str = "invariant: writing into memory cannot fail";
 
 /// The other way round.
-pub(super) fn read(hosts: &[HostInfo], mut bytes: &[u8]) -> Result<Vec<Frame>, Damage> {
+pub(super) fn read(
+    hosts: &[HostInfo],
+    at: Instant,
+    mut bytes: &[u8],
+) -> Result<Vec<Frame>, Damage> {
     let mut settings = Vec::new();
     for host in hosts {
         let len = usize::try_from(get(&mut bytes)?).map_err(|_| Damage::TOO_LARGE)?;
@@ -71,14 +76,18 @@ pub(super) fn read(hosts: &[HostInfo], mut bytes: &[u8]) -> Result<Vec<Frame>, D
     let mut decoder = Decoder::new(bytes.to_vec())?;
     let mut rows = Rows::default();
     let mut frames = Vec::new();
-    for sysctl in settings {
+    for (sysctl, host) in settings.into_iter().zip(hosts) {
         let mut gauges = Gauges::default();
         for value in &mut gauges.0 {
             *value = decoder.uint(Col::Gauge, 0)?;
         }
         let mut lines = Vec::new();
         while decoder.uint(Col::Step, 0)? != 0 {
-            lines.push(rows.read(&mut decoder)?);
+            let line = rows.read(&mut decoder)?;
+            if let Some(timer) = line.timer {
+                sane_due(host.clock, at, timer.due)?;
+            }
+            lines.push(line);
         }
         frames.push(Frame { lines, gauges, sysctl });
     }

@@ -5,19 +5,25 @@
 //! `codec` (how it becomes small), `block` (how it lies in the file), `recorder`, `reader`.
 
 mod block;
+mod choose;
 mod codec;
 mod columns;
 mod conns;
 mod damage;
 mod event;
 mod header;
+mod hold;
+#[cfg(test)]
+mod hostile;
 mod keyframe;
+mod lookup;
 mod reader;
 mod recorder;
 mod samples;
 mod shape;
 mod step;
 
+pub use choose::{Choice, Flows};
 pub use damage::{Damage, Error};
 pub use event::{Event, SockStatChange, What, note_flow, same_connection};
 pub use header::{End, Header, HostInfo, Totals};

@@ -23,6 +23,7 @@ use super::keyframe::{self, Frame};
 use super::samples;
 use super::step::{Gauges, Step};
 use crate::sample::Sample;
+use crate::scenario::Scenario;
 use crate::view::HostView;
 use crate::world::HostId;
 
@@ -87,6 +88,12 @@ impl Recording {
     /// The hosts, in order.
     pub fn hosts(&self) -> &[HostInfo] {
         &self.header.hosts
+    }
+    /// The scenario, read from its text: running it gives the same run.
+    pub fn scenario(&self) -> Result<Scenario, crate::scenario::Error> {
+        let mut scenario = Scenario::parse(&self.header.toml, &self.header.scenario)?;
+        scenario.seed = self.header.seed;
+        Ok(scenario)
     }
     /// The host with that name.
     pub fn host(&self, name: &str) -> Option<HostId> {
@@ -156,9 +163,9 @@ impl Recording {
             let sysctl = self.header.hosts[host].sysctl.clone();
             return Ok((0, Frame { lines: Vec::new(), gauges: Gauges::default(), sysctl }));
         };
-        let (offset, _) = self.blocks[block];
+        let (offset, head) = self.blocks[block];
         let (_, body) = self.load(block)?;
-        let frames = keyframe::read(&self.header.hosts, &body);
+        let frames = keyframe::read(&self.header.hosts, head.to, &body);
         let mut frames = frames.map_err(|damage| Error::Block(offset, damage))?;
         if host >= frames.len() {
             return Err(Error::Block(offset, Damage::UNKNOWN));
@@ -439,9 +446,7 @@ fn end_of(file: &mut dyn Source, blocks: &[(u64, Head)]) -> End {
         read_end(&json)
     });
     told.unwrap_or_else(|| {
-        let whole = |(_, head): &&(u64, Head)| {
-            matches!(head.kind, Kind::Events | Kind::Keyframe | Kind::Samples)
-        };
+        let whole = |(_, head): &&(u64, Head)| matches!(head.kind, Kind::Events | Kind::Keyframe);
         End::Cut(blocks.iter().rfind(whole).map_or(Instant::ZERO, |(_, head)| head.to))
     })
 }

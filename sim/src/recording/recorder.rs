@@ -7,13 +7,15 @@ use std::io::{self, Write};
 use finwait_model::flow::FourTuple;
 use finwait_model::kernel::Kernel;
 use finwait_model::sink::Note;
-use finwait_model::time::Instant;
+use finwait_model::time::{Instant, Span};
 
 use super::block::{Blocks, Body, Kind};
+use super::choose::Choice;
 use super::codec::{Codec, HostKey, listener_flow};
 use super::columns::Encoder;
 use super::event::note_flow;
 use super::header::{Header, Totals, end_json};
+use super::hold::Hold;
 use super::keyframe::{self, Frame};
 use super::samples::Pending;
 use super::step::{Gauges, Item, Step, Trigger};
@@ -28,18 +30,28 @@ use crate::world::HostId;
 const BLOCK_BYTES: usize = 1 << 20;
 /// A step with more than this is told in pieces.
 const PIECE: usize = 4096;
-/// A keyframe is written when the events since the last one take so many times its own bytes, and
-/// at least so many: then keyframes cost little, and a reader never reads much to get to a time.
-const EVENTS_PER_KEYFRAME: u64 = 8;
-const LEAST_EVENTS: u64 = 1 << 21;
+/// Where only some connections are recorded, counters that others have raised are told at each
+/// sample, with each step that is recorded, and else so often.
+const GAUGES_AT_LEAST_EVERY: Span = Span::millis(10);
 /// So many samples are written at the latest.
 const SAMPLES: usize = 512;
+
+/// A keyframe is written when the events since the last one take `events` times its own bytes, and
+/// at least so many: then keyframes cost little, and a reader never reads much to get to a time.
+#[derive(Clone, Copy, Debug)]
+struct Keyframes {
+    events: u64,
+    least: u64,
+}
 
 /// Records everything that happens into `W`, in blocks as they fill up; it holds no more than one
 /// block in memory.
 #[derive(Debug)]
 pub struct Recorder<W> {
     header: Header,
+    choice: Choice,
+    /// Are counters told now and then, rather than with each step?
+    samples_gauges: bool,
     keys: Vec<HostKey>,
     blocks: Blocks<W>,
     /// The step that goes on.
@@ -48,8 +60,11 @@ pub struct Recorder<W> {
     /// Steps of each host in this window.
     window: Vec<VecDeque<Step>>,
     spare: Vec<Step>,
-    /// Each host's gauges as they have been told.
+    /// Each host's gauges as they have been told, and when.
     told: Vec<Gauges>,
+    told_at: Vec<Instant>,
+    /// Steps that wait until it is known how their connections ended.
+    hold: Option<Hold>,
     codec: Codec,
     encoder: Encoder,
     /// The block that is being filled: its beginning, segments and RSTs.
@@ -63,12 +78,17 @@ pub struct Recorder<W> {
     /// Bytes of the last keyframe, and of events since then.
     keyframe_bytes: u64,
     event_bytes: u64,
+    keyframes: Keyframes,
     sysctls: Vec<finwait_model::sysctl::Sysctl>,
 }
 
 impl<W: Write> Recorder<W> {
-    /// Begins a recording: the header is written at once.
+    /// Begins a recording of everything: the header is written at once.
     pub fn new(out: W, header: Header) -> Self {
+        Self::choosing(out, header, Choice::Everything)
+    }
+    /// The same for some connections. Counters and samples stay those of all.
+    pub fn choosing(out: W, header: Header, choice: Choice) -> Self {
         let keys = header.keys();
         let hosts = keys.len();
         let mut blocks = Blocks::new(out, super::VERSION);
@@ -76,7 +96,13 @@ impl<W: Write> Recorder<W> {
         Self {
             sysctls: header.hosts.iter().map(|h| h.sysctl.clone()).collect(),
             codec: Codec::new(&keys, Instant::ZERO),
+            hold: match choice {
+                Choice::Resets(memory) => Some(Hold::new(&keys, memory)),
+                Choice::Everything | Choice::Flows(_) => None,
+            },
             header,
+            samples_gauges: matches!(choice, Choice::Flows(_)),
+            choice,
             keys,
             blocks,
             step: Step::default(),
@@ -84,6 +110,7 @@ impl<W: Write> Recorder<W> {
             window: vec![VecDeque::new(); hosts],
             spare: Vec::new(),
             told: vec![Gauges::default(); hosts],
+            told_at: vec![Instant::ZERO; hosts],
             encoder: Encoder::default(),
             from: Instant::ZERO,
             segments: 0,
@@ -93,22 +120,34 @@ impl<W: Write> Recorder<W> {
             samples: Pending::new(hosts),
             keyframe_bytes: 0,
             event_bytes: 0,
+            keyframes: Keyframes { events: 8, least: 1 << 21 },
         }
     }
     /// Has writing failed? [`Recorder::finish`] says why; until then nothing more is written.
     pub const fn failed(&self) -> bool {
         self.blocks.failed()
     }
+    /// Writes a keyframe at every sample, so that a small recording has some.
+    #[cfg(test)]
+    pub(super) const fn keyframes_are_due(&mut self) {
+        self.keyframes = Keyframes { events: 0, least: 0 };
+    }
     /// Bytes written so far.
     pub const fn bytes(&self) -> u64 {
         self.blocks.bytes()
     }
     /// Writes the rest, and how the run ended. Gives the writer back.
-    pub fn finish(mut self, outcome: &Outcome) -> io::Result<W> {
+    pub fn finish(self, outcome: &Outcome) -> io::Result<W> {
+        let (out, written) = self.close(outcome);
+        written.map(|()| out)
+    }
+    /// The same; the writer comes back also if writing has failed, with what went wrong first.
+    pub fn close(mut self, outcome: &Outcome) -> (W, io::Result<()>) {
         let at = Instant::ZERO + outcome.simulated;
+        self.release(at, true);
         self.cut(at);
         self.write_samples(at);
-        let complete = outcome.simulated == self.header.duration;
+        let complete = !outcome.interrupted;
         let totals = Totals {
             at,
             digest: outcome.digest.to_string(),
@@ -116,7 +155,7 @@ impl<W: Write> Recorder<W> {
             lifecycles: outcome.lifecycles,
             recorded_segments: self.total_segments,
             recorded_resets: self.total_resets,
-            remark: None,
+            remark: self.hold.as_ref().and_then(Hold::remark),
         };
         self.blocks.finish(end_json(complete, &totals), at)
     }
@@ -142,6 +181,21 @@ impl<W: Write> Recorder<W> {
     }
 
     fn write_step(&mut self, step: &mut Step) {
+        if let Some(hold) = &mut self.hold {
+            return hold.take(step);
+        }
+        self.write_pieces(step);
+    }
+
+    /// Writes what has been held long enough.
+    fn release(&mut self, at: Instant, all: bool) {
+        if let Some(mut hold) = self.hold.take() {
+            hold.release(at, all, |step| self.write_pieces(step));
+            self.hold = Some(hold);
+        }
+    }
+
+    fn write_pieces(&mut self, step: &mut Step) {
         if step.items.len() + step.rows.len() <= PIECE {
             return self.encode(step);
         }
@@ -203,11 +257,24 @@ impl<W: Write> Recorder<W> {
         }
     }
 
+    /// What counters have not told yet when everything before `at` has happened.
+    fn tell_gauges(&mut self, at: Instant, hosts: &[Host]) {
+        let at = Instant { ns: at.ns.saturating_sub(1) };
+        for (host, its) in hosts.iter().enumerate() {
+            let mut step = Step { at, host: host as u16, ..Step::default() };
+            self.told[host].follow(its.kernel(), &mut step.gauges);
+            self.told_at[host] = at;
+            if !step.gauges.is_empty() {
+                self.encode(&mut step);
+            }
+        }
+    }
+
     fn write_keyframe(&mut self, at: Instant, hosts: &[Host]) {
         self.cut(at);
         self.write_samples(at);
         let frames = hosts.iter().map(|host| Frame {
-            lines: host.kernel().lines().collect(),
+            lines: host.kernel().lines().filter(|l| self.choice.takes(l.flow())).collect(),
             gauges: Gauges::of(host.kernel()),
             sysctl: host.kernel().sysctl().clone(),
         });
@@ -229,7 +296,7 @@ impl<W: Write> Recorder<W> {
             if flow.dport != 0 {
                 self.step.rows.push((flow, kernel.line(flow)));
             }
-            if local.port != 0 && listener != Some(local) {
+            if self.choice.is_everything() && local.port != 0 && listener != Some(local) {
                 listener = Some(local);
                 if let Some(line) = kernel.listener_line(local) {
                     self.step.rows.push((listener_flow(line.local), Some(line)));
@@ -249,37 +316,60 @@ impl<W: Write> Watch for Recorder<W> {
         self.step.at = at;
         self.step.host = host.0;
         self.step.trigger = match trigger {
-            watch::Trigger::Arrival(segment) => {
+            watch::Trigger::Arrival(segment) if self.choice.takes(segment.flow) => {
                 self.touched.push(segment.flow.reversed());
                 Trigger::Arrival(*segment)
             }
+            watch::Trigger::Arrival(_) => Trigger::Unknown,
             watch::Trigger::Timer => Trigger::Timer,
             watch::Trigger::App(_) => Trigger::App,
         };
     }
     fn sent(&mut self, sent: &Sent<'_>) {
+        if !self.choice.takes(sent.segment.flow) {
+            return;
+        }
         self.touched.push(sent.segment.flow);
-        self.step.items.push(Item::Sent(*sent.segment, sent.cause, sent.fate));
+        self.step.items.push(Item::Sent(
+            *sent.segment,
+            sent.cause,
+            sent.fate,
+            sent.answers.is_some(),
+        ));
     }
     fn noted(&mut self, _at: Instant, _host: HostId, note: &Note) {
         let flow = note_flow(note);
+        if !self.choice.takes(flow) {
+            return;
+        }
         let thrown = matches!(note, Note::Drop { .. });
         self.touched.push(if thrown { flow.reversed() } else { flow });
         self.step.items.push(Item::Note(*note));
     }
     fn touched(&mut self, flow: FourTuple) {
-        self.touched.push(flow);
+        if self.choice.takes(flow) {
+            self.touched.push(flow);
+        }
     }
     fn called(&mut self, call: &Call) {
+        if !self.choice.takes(call.flow) {
+            return;
+        }
         self.touched.push(call.flow);
         self.step.items.push(Item::Call(*call));
     }
     fn stepped(&mut self, kernel: &Kernel) {
         self.look_at_rows(kernel);
-        let told = &mut self.told[usize::from(self.step.host)];
-        let now = Gauges::of(kernel);
-        now.since(told, &mut self.step.gauges);
-        *told = now;
+        let host = usize::from(self.step.host);
+        if self.samples_gauges && self.step.is_empty() {
+            // Nothing of this step is recorded: what it counts can wait a little.
+            if self.step.at.since(self.told_at[host]) < GAUGES_AT_LEAST_EVERY {
+                return self.step.clear();
+            }
+            self.step.trigger = Trigger::Unknown;
+        }
+        self.told[host].follow(kernel, &mut self.step.gauges);
+        self.told_at[host] = self.step.at;
         if self.step.is_empty() {
             return self.step.clear();
         }
@@ -291,12 +381,19 @@ impl<W: Write> Watch for Recorder<W> {
         self.merge();
     }
     fn sampled(&mut self, at: Instant, hosts: &[Host], samples: &[Sample]) -> ControlFlow<()> {
+        if self.samples_gauges {
+            self.tell_gauges(at, hosts);
+        }
         self.samples.add(samples);
+        self.release(at, false);
         if self.samples.count >= SAMPLES {
-            self.cut(at);
             self.write_samples(at);
         }
-        let due = LEAST_EVENTS.max(EVENTS_PER_KEYFRAME * self.keyframe_bytes);
+        if self.hold.is_some() {
+            // What is written lags behind, so keyframes have no place in it.
+            return if self.failed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        }
+        let due = self.keyframes.least.max(self.keyframes.events * self.keyframe_bytes);
         let changed = hosts.iter().zip(&self.sysctls).any(|(h, was)| h.kernel().sysctl() != was);
         if changed || self.event_bytes >= due {
             self.write_keyframe(at, hosts);

@@ -1,8 +1,6 @@
 //! Shapes: what is the same for many segments, notes, calls and rows, as small numbers. A block
 //! spells a shape out when it meets it first and gives its number from then on.
 
-use std::collections::BTreeMap;
-
 use finwait_model::cause::Cause;
 use finwait_model::errno::Errno;
 use finwait_model::flow::{Addr, Endpoint, FourTuple};
@@ -14,26 +12,50 @@ use finwait_model::time::{Instant, Jiffies, Span};
 
 use super::columns::{Coder, Col};
 use super::damage::Damage;
+use super::lookup::{Lookup, mix};
+use super::step::Gauge;
 use crate::app::{AppId, Call, SysCall};
 use crate::link::Fate;
+
+/// What a shape can be made of.
+pub(super) trait Shape: PartialEq + Clone {
+    /// Equal shapes have equal hashes.
+    fn hash(&self) -> u32;
+}
+
+impl Shape for Words {
+    #[inline]
+    fn hash(&self) -> u32 {
+        mix(self.map(i64::cast_unsigned))
+    }
+}
+
+impl Shape for Vec<Gauge> {
+    #[inline]
+    fn hash(&self) -> u32 {
+        mix(self.iter().map(|&(gauge, n)| n.cast_unsigned() << 8 | u64::from(gauge)))
+    }
+}
 
 /// The shapes of one kind that a block has met.
 #[derive(Clone, Debug)]
 pub(super) struct Shapes<T> {
-    numbers: BTreeMap<T, u32>,
+    numbers: Lookup,
     shapes: Vec<T>,
 }
 
 impl<T> Default for Shapes<T> {
     fn default() -> Self {
-        Self { numbers: BTreeMap::new(), shapes: Vec::new() }
+        Self { numbers: Lookup::default(), shapes: Vec::new() }
     }
 }
 
-impl<T: Ord + Clone> Shapes<T> {
+impl<T: Shape> Shapes<T> {
     /// The shape's number; that of a new one is the number of those known.
+    #[inline]
     pub(super) fn number(&self, shape: &T) -> usize {
-        self.numbers.get(shape).map_or(self.shapes.len(), |&n| n as usize)
+        let found = self.numbers.find(shape.hash(), |n| self.shapes[n] == *shape);
+        found.unwrap_or(self.shapes.len())
     }
     /// The shape with that number, spelled out in `c` if it is a new one.
     pub(super) fn at<C: Coder>(
@@ -51,7 +73,7 @@ impl<T: Ord + Clone> Shapes<T> {
         }
         let shape = spell(c, shape)?;
         if C::WRITES {
-            self.numbers.insert(shape.clone(), number as u32);
+            self.numbers.insert(shape.hash(), number);
         }
         self.shapes.push(shape.clone());
         Ok(shape)
@@ -128,9 +150,9 @@ fn small<T: TryFrom<i64>>(number: i64) -> Result<T, Damage> {
 }
 
 /// A segment without its connection, numbers and times.
-pub(super) fn of_segment(segment: &Segment, cause: Option<Cause>, fate: Option<Fate>) -> Words {
+pub(super) fn of_segment(segment: &Segment, sent: Option<(Cause, Fate, bool)>) -> Words {
     let o = &segment.options;
-    let fate = fate.map_or(4, |fate| match fate {
+    let fate = sent.map_or(4, |(_, fate, _)| match fate {
         Fate::Arrives(_) => 0,
         Fate::Twice(..) => 1,
         Fate::Lost => 2,
@@ -139,20 +161,26 @@ pub(super) fn of_segment(segment: &Segment, cause: Option<Cause>, fate: Option<F
     let switches = i64::from(o.ts.is_some())
         | i64::from(o.sack_permitted) << 1
         | i64::from(o.sack_count) << 2
-        | fate << 8;
+        | fate << 8
+        | sent.map_or(0, |(_, _, is_answer)| i64::from(is_answer)) << 16;
     [
         i64::from(segment.flags.0),
         i64::from(segment.len),
         o.mss.map_or(-1, i64::from),
         o.wscale.map_or(-1, i64::from),
         switches,
-        cause.map_or(-1, |c| c as i64),
+        sent.map_or(-1, |(cause, ..)| cause as i64),
     ]
 }
 
 /// Which fate a segment has; the times are told apart.
 pub(super) const fn fate_of(words: &Words) -> i64 {
-    words[4] >> 8
+    words[4] >> 8 & 0xff
+}
+
+/// Does it answer the segment that arrived?
+pub(super) const fn is_answer(words: &Words) -> bool {
+    words[4] >> 16 & 1 != 0
 }
 
 /// Why it was sent.

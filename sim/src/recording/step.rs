@@ -30,8 +30,8 @@ pub(super) enum Trigger {
 /// Something that happened within a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Item {
-    /// A segment left.
-    Sent(Segment, Cause, Fate),
+    /// A segment left; does it answer the one that arrived?
+    Sent(Segment, Cause, Fate, bool),
     /// A note.
     Note(Note),
     /// A system call.
@@ -75,14 +75,17 @@ impl Step {
     pub(super) fn events(&self, mut show: impl FnMut(Event)) {
         let (at, host) = (self.at, HostId(self.host));
         let mut show = |what| show(Event { at, host, what });
-        let mut answers = None;
+        let mut arrived = None;
         if let Trigger::Arrival(segment) = self.trigger {
-            answers = Some(segment);
+            arrived = Some(segment);
             show(What::Received(segment));
         }
         for item in &self.items {
             show(match *item {
-                Item::Sent(segment, cause, fate) => What::Sent { segment, cause, fate, answers },
+                Item::Sent(segment, cause, fate, is_answer) => {
+                    let answers = arrived.filter(|_| is_answer);
+                    What::Sent { segment, cause, fate, answers }
+                }
                 Item::Note(note) => What::Note(note),
                 Item::Call(call) => What::Call(call),
             });
@@ -132,12 +135,21 @@ impl Gauges {
         stat.copy_from_slice(&[inuse, orphan, tw, alloc].map(u64::from));
         all
     }
-    /// What has changed since `before`.
-    pub(super) fn since(&self, before: &Self, out: &mut Vec<Gauge>) {
-        for (n, (now, was)) in self.0.iter().zip(&before.0).enumerate() {
-            if now != was {
-                out.push((n as u8, now.wrapping_sub(*was).cast_signed()));
+    /// Tells what has changed on the host since it was told last.
+    #[inline]
+    pub(super) fn follow(&mut self, kernel: &finwait_model::kernel::Kernel, out: &mut Vec<Gauge>) {
+        let (mibs, stat) = self.0.split_at_mut(usize::from(FIRST_SOCKSTAT));
+        let SockStat { inuse, orphan, tw, alloc } = kernel.sockstat();
+        let now = [inuse, orphan, tw, alloc].map(u64::from);
+        // Most counters stay, so whole groups are compared first.
+        let groups = mibs.chunks_mut(GROUP).zip(kernel.counters().all().chunks(GROUP));
+        for (n, (was, now)) in groups.enumerate() {
+            if was != now {
+                follow_each(n * GROUP, was, now, out);
             }
+        }
+        if *stat != now {
+            follow_each(usize::from(FIRST_SOCKSTAT), stat, &now, out);
         }
     }
     /// Takes changes in.
@@ -156,5 +168,17 @@ impl Gauges {
     /// Every counter, in the order of [`Mib::ALL`].
     pub(super) fn counters(&self) -> Vec<(Mib, u64)> {
         Mib::ALL.iter().zip(&self.0).map(|(&mib, &value)| (mib, value)).collect()
+    }
+}
+
+/// How many counters are compared at once.
+const GROUP: usize = 8;
+
+fn follow_each(first: usize, was: &mut [u64], now: &[u64], out: &mut Vec<Gauge>) {
+    for (n, (was, now)) in was.iter_mut().zip(now).enumerate() {
+        if was != now {
+            out.push(((first + n) as u8, now.wrapping_sub(*was).cast_signed()));
+            *was = *now;
+        }
     }
 }
