@@ -65,6 +65,17 @@ impl Kernel {
         cx.sink.note(|| Note::State { flow, from, to });
     }
 
+    /// What close() and shutdown() do to the state: the tracepoint hears of it even where nothing
+    /// changes. `[tcp_close_state]`
+    pub(crate) fn enter_state(&mut self, id: SockId, to: TcpState, cx: &mut Cx<'_, impl Sink>) {
+        let (flow, from) = (self.socks[id].flow, self.socks[id].state);
+        if from == to {
+            cx.sink.note(|| Note::State { flow, from, to });
+        } else {
+            self.set_state(id, to, cx);
+        }
+    }
+
     /// Out of the established hash, or of the listeners. `[inet_unhash]`
     pub(crate) fn leave_hash(&mut self, id: SockId) {
         if !self.socks[id].hashed {

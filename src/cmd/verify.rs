@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// How many generated cases may differ before that is a failure; they are shown all the same.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) at_most: usize,
+    /// Of the generated cases only the one with this number, to see it again.
+    #[arg(long, value_name = "N", requires = "seed", conflicts_with = "cases")]
+    pub(crate) case: Option<u64>,
     /// Seed of the generated cases; without one, a new one, which is printed.
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
@@ -70,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     guard::begin();
     let setup = Setup::new(Tap::open().ok());
     guard::clean_up_with(setup.tap.as_ref());
-    let bar = bar(options.scripts.len() as u64 + options.cases);
+    let bar = bar(options.total() as u64);
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         // A panic of the model is a difference; it is told there.
         std::panic::set_hook(Box::new(|_| {}));
@@ -96,7 +99,7 @@ fn is_generated(case: &Case) -> bool {
 
 fn options(args: &Args) -> Result<Options, Failure> {
     let mut files = args.files.clone();
-    if files.is_empty() && args.cases.is_none() {
+    if files.is_empty() && args.cases.is_none() && args.case.is_none() {
         files = scripts_in(Path::new(SCRIPTS));
     }
     let (mut scripts, mut beside) = (Vec::new(), Vec::new());
@@ -107,6 +110,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
         }
     }
     let cases = args.cases.unwrap_or(if args.files.is_empty() { CASES } else { 0 });
+    let cases = args.case.map_or(0..cases, |n| n..n + 1);
     let save = PathBuf::from(REGRESSIONS);
     Ok(Options {
         scripts,
@@ -179,7 +183,8 @@ fn story(options: &Options, setup: &Setup, report: &Report) -> String {
     let _ = writeln!(
         out,
         "{scripts} scripts, {} generated with --seed {}",
-        options.cases, options.seed
+        options.cases.clone().count(),
+        options.seed
     );
     if report.global > 0 {
         let _ = writeln!(out, "{} need --allow-global and were left out", report.global);
@@ -246,7 +251,7 @@ fn json(options: &Options, report: &Report) -> String {
         "kernel": kernel_version(),
         "seed": options.seed,
         "scripts": options.scripts.len(),
-        "cases": options.cases,
+        "cases": options.cases.clone().count(),
         "played": report.played,
         "agreed": report.agreed,
         "replayed": report.replayed,

@@ -1,8 +1,7 @@
 //! One case on both arms, again if the machine was too busy to be sure.
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use finwait_model::flow::Addr;
 use finwait_model::time::Clock;
@@ -74,43 +73,29 @@ pub struct Setup {
     pub tolerance: Tolerance,
     /// The kernel's own words, as root.
     pub tap: Option<Tap>,
-    /// Peer addresses in use by cases that run now.
-    taken: Mutex<BTreeSet<usize>>,
+    /// The next peer address.
+    next: AtomicUsize,
 }
 
 impl Setup {
     /// For this machine.
     pub fn new(tap: Option<Tap>) -> Self {
         let (tick, tolerance) = (Tick::of_this_machine(), Tolerance::default());
-        Self { tick, tolerance, tap, taken: Mutex::default() }
+        // Another process may play at the same time.
+        let next = AtomicUsize::new(std::process::id() as usize * 4001);
+        Self { tick, tolerance, tap, next }
     }
-    /// A peer address that no other case uses, until it is given back.
-    pub fn take(&self) -> usize {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another process may play at the same time, and packetdrill always uses the first.
-        let mut free = 1 + std::process::id() as usize * 61 % 700;
-        while !taken.insert(free) {
-            free += 1;
-        }
-        free
-    }
-    /// Gives it back.
-    pub fn give_back(&self, number: usize) {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    /// A peer address of its own for each time that a case is played.
+    pub fn remote(&self) -> Addr {
+        talk::remote(self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
 
 /// Plays the case on both arms. Changes the calling thread's network namespace.
 pub fn check(case: &Case, setup: &Setup) -> Verdict {
-    let number = setup.take();
-    let verdict = check_with(case, setup, talk::remote(number));
-    setup.give_back(number);
-    verdict
-}
-
-fn check_with(case: &Case, setup: &Setup, remote: Addr) -> Verdict {
     let (mut confirmed, begun) = (0, sys::now_ns());
     for attempt in 1..=ATTEMPTS {
+        let remote = setup.remote();
         let played = match live::play(case, setup.tick, remote, setup.tap.as_ref()) {
             Ok(played) => played,
             Err(e) => return Verdict::Unable(format!("{}: {e}", case.name)),

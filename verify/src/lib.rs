@@ -5,6 +5,7 @@ pub mod check;
 pub mod clock;
 pub mod diag;
 pub mod diff;
+pub mod ear;
 pub mod generate;
 pub mod global;
 pub mod guard;

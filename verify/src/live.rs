@@ -9,11 +9,12 @@ use finwait_sim::script::observe::Conn;
 
 use crate::clock::Tick;
 use crate::diag::Diag;
+use crate::ear::{Ear, Heard};
 use crate::global;
 use crate::netns::{self, Namespace};
 use crate::procfs;
 use crate::real::{Files, Made};
-use crate::seen::{Answered, Done, Look, Reset, Seen, Sent, StateChange};
+use crate::seen::{Answered, Done, Look, Reset, Retransmit, Seen, Sent, StateChange};
 use crate::step::{Act, Call, Case, Step, When};
 use crate::sys;
 use crate::talk::Talk;
@@ -28,6 +29,8 @@ const SAME_RESET: u64 = 20_000_000;
 
 /// How long a thread that was woken may take to return from its call.
 const WOKEN_RUNS: u64 = 700_000;
+/// The same on a machine so busy that the thread still waits for a processor.
+const WOKEN_RUNS_AT_MOST: u64 = 30_000_000;
 
 /// A case as the live kernel played it.
 #[derive(Clone, Debug)]
@@ -74,6 +77,8 @@ pub fn play_visited(
     visitor(Visit::Before)?;
     let mut live = Live {
         diag,
+        ear: Ear::open()?,
+        arrived: None,
         ns,
         tick,
         remote,
@@ -104,6 +109,9 @@ fn set_sysctl(name: &str, value: &str) -> io::Result<()> {
 struct Live {
     ns: Namespace,
     diag: Diag,
+    ear: Ear,
+    /// When the last packet reached the host, on CLOCK_MONOTONIC.
+    arrived: Option<u64>,
     tick: Tick,
     remote: Addr,
     talk: Talk,
@@ -129,7 +137,7 @@ impl Live {
                 self.wait_for_segment(due + patience_ns)?;
                 self.step = index;
                 let now = sys::now_ns() - self.zero_ns;
-                self.seen.steps.push(Done { start_ns: now, end_ns: now });
+                self.seen.steps.push(Done { start_ns: now, end_ns: now, acted_ns: None });
                 continue;
             }
             self.wait_until_aligned(due)?;
@@ -137,14 +145,13 @@ impl Live {
             let start_ns = sys::now_ns();
             self.act(index, step)?;
             let end_ns = sys::now_ns();
-            self.blurred |= self.tick.of(start_ns) != self.tick.of(end_ns);
-            let (start_ns, end_ns) = (start_ns - self.zero_ns, end_ns - self.zero_ns);
-            self.seen.steps.push(Done { start_ns, end_ns });
             self.drain()?;
-            if self.files.any_pending() {
-                // Whom the step has woken shall have run before the look.
-                self.wait_until(sys::now_ns() + WOKEN_RUNS)?;
-            }
+            let (start, end) = (start_ns - self.zero_ns, end_ns - self.zero_ns);
+            let acted_ns = self.acted(&step.act, start, end);
+            let certain = acted_ns.is_some() || self.tick.of(start_ns) == self.tick.of(end_ns);
+            self.blurred |= !certain;
+            self.seen.steps.push(Done { start_ns: start, end_ns: end, acted_ns });
+            self.let_the_woken_run()?;
             self.look()?;
         }
         Ok(())
@@ -163,6 +170,9 @@ impl Live {
                 What::Reset { reason, stack } => {
                     self.seen.resets.push(Reset { at_ns, conn, reason, path: stack });
                 }
+                What::Retransmit { stack } => {
+                    self.seen.retransmits.push(Retransmit { at_ns, conn, path: stack });
+                }
                 What::State(from, to) => {
                     self.seen.states.push(StateChange { at_ns, conn, change: (from, to) });
                 }
@@ -177,6 +187,35 @@ impl Live {
             let same = c == conn || (conn.remote == 0 && c.local == conn.local);
             same && s.header.flags.rst() && s.at_ns.abs_diff(at_ns) < SAME_RESET
         })
+    }
+
+    /// When the kernel did the step, if it has shown that.
+    fn acted(&mut self, act: &Act, start: u64, end: u64) -> Option<u64> {
+        let shown = match act {
+            Act::Inject(_) | Act::Icmp(_) => self.arrived.take()?.checked_sub(self.zero_ns)?,
+            Act::Call(_) => {
+                self.seen.sent.iter().rev().map(|s| s.at_ns).take_while(|at| *at >= start).last()?
+            }
+            Act::Sysctl { .. } | Act::Look | Act::Await { .. } => return None,
+        };
+        (start..=end).contains(&shown).then_some(shown)
+    }
+
+    /// Whom the step has woken shall have run before the look.
+    fn let_the_woken_run(&mut self) -> io::Result<()> {
+        if !self.files.any_pending() {
+            return Ok(());
+        }
+        let begun = sys::now_ns();
+        self.wait_until(begun + WOKEN_RUNS)?;
+        while self.files.any_running() {
+            if sys::now_ns() - begun > WOKEN_RUNS_AT_MOST {
+                self.blurred = true;
+                break;
+            }
+            self.wait_until(sys::now_ns() + CHECK_PENDING)?;
+        }
+        Ok(())
     }
 
     fn last_done(&self) -> u64 {
@@ -260,17 +299,22 @@ impl Live {
 
     /// Reads everything that the host has sent, and which blocked calls have returned.
     fn drain(&mut self) -> io::Result<()> {
+        // The kernel does not send a segment again while its last copy lies unread in the device.
         loop {
             match (&self.ns.tun).read(&mut self.packet) {
-                Ok(n) => {
-                    let at_ns = sys::now_ns() - self.zero_ns;
-                    if let Some(segment) = wire::parse(&self.packet[..n]) {
-                        let header = self.talk.from_wire(&segment);
-                        self.seen.sent.push(Sent { at_ns, step: self.step, header, cause: None });
-                    }
-                }
+                Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) => return Err(e),
+            }
+        }
+        while let Some(heard) = self.ear.next()? {
+            match heard {
+                Heard::Arrived(at) => self.arrived = Some(at),
+                Heard::Sent(at, segment) => {
+                    let header = self.talk.from_wire(&segment);
+                    let at_ns = at.saturating_sub(self.zero_ns);
+                    self.seen.sent.push(Sent { at_ns, step: self.step, header, cause: None });
+                }
             }
         }
         for made in self.files.finished() {

@@ -18,11 +18,13 @@ use finwait_sim::script::observe::Conn;
 use finwait_sim::view::HostView;
 use finwait_sim::view::trace::Tracer;
 
-use crate::seen::{Answered, Done, Look, LookRow, LookTimer, Reset, Seen, Sent, StateChange};
+use crate::seen::{
+    Answered, Done, Look, LookRow, LookTimer, Reset, Retransmit, Seen, Sent, StateChange,
+};
 use crate::step::{Act, Call, Case, Step, Unreachable};
 use crate::talk::{LOCAL, Talk};
 
-/// A packet is taken to reach the kernel this long after the write that injects it began.
+/// Where nothing shows when the kernel did a step: so long after the call began.
 const INTO_KERNEL_NS: u64 = 10_000;
 
 /// Moments at which timers are due, in nanoseconds since the run's zero.
@@ -110,7 +112,8 @@ fn played(
         let Some(done) = live.steps.get(index) else { break };
         let call = live.answers.iter().find(|a| a.step == index);
         let start = call.map_or(done.start_ns, |a| a.start_ns);
-        let moment = start + INTO_KERNEL_NS.min(done.end_ns.saturating_sub(start) / 2);
+        let guess = start + INTO_KERNEL_NS.min(done.end_ns.saturating_sub(start) / 2);
+        let moment = done.acted_ns.unwrap_or(guess);
         model.advance(moment);
         model.step = index;
         model.seen.steps.push(*done);
@@ -336,7 +339,7 @@ impl Model {
                 let addr = if any { Addr::ANY } else { LOCAL };
                 kernel.bind(fd, Endpoint::new(addr, port)).map(zero)
             }
-            Call::Listen { backlog, .. } => kernel.listen(fd, backlog).map(zero),
+            Call::Listen { backlog, .. } => kernel.listen(fd, backlog, &mut cx).map(zero),
             Call::Disconnect { .. } => kernel.disconnect(fd, &mut cx).map(zero),
             Call::Shutdown { how, .. } => kernel.shutdown(fd, how, &mut cx).map(zero),
             Call::SetOpt { opt, .. } => kernel.setsockopt(fd, opt, &mut cx).map(zero),
@@ -409,6 +412,10 @@ impl Model {
                     path: site.path.iter().map(|f| (*f).to_owned()).collect(),
                 });
             }
+            if sent_again(cause) {
+                let path = cause.site().path.iter().map(|f| (*f).to_owned()).collect();
+                self.seen.retransmits.push(Retransmit { at_ns: at.ns, conn: header.conn, path });
+            }
             let (at_ns, step) = (at.ns, self.step);
             self.seen.sent.push(Sent { at_ns, step, header, cause: Some(cause) });
         }
@@ -475,6 +482,19 @@ impl Model {
     }
 }
 
+/// Does the kernel send it through `[tcp_retransmit_skb]`, which tells the tracepoint?
+const fn sent_again(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::SynRetransmit
+            | Cause::SynAckRetransmit
+            | Cause::DataRetransmit
+            | Cause::FastRetransmit
+            | Cause::TailLossProbe
+            | Cause::FinRetransmit
+    )
+}
+
 /// Who would get the segment, as a name: a state, `FIN-WAIT-2 bucket`, `nobody`.
 fn state_of(kernel: &Kernel, segment: &Segment, now: Instant) -> String {
     let (local, remote) = (segment.flow.destination(), segment.flow.source());
@@ -516,7 +536,7 @@ pub fn planned(case: &Case) -> Seen {
             crate::step::When::At(ns) => ns,
             crate::step::When::After(ns) => at + ns,
         };
-        seen.steps.push(Done { start_ns: at, end_ns: at });
+        seen.steps.push(Done { start_ns: at, end_ns: at, acted_ns: None });
         seen.looks.push(Look { at_ns: at, step, ..Look::default() });
     }
     seen

@@ -43,6 +43,8 @@ struct Pending {
     call: Call,
     start_ns: u64,
     result: Receiver<Outcome>,
+    /// The thread's id, as /proc shows it.
+    tid: i32,
     thread: JoinHandle<()>,
 }
 
@@ -100,19 +102,20 @@ impl Files {
         let (job, remote) = (call.clone(), self.remote);
         let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || {
             // Whoever waits may have given up; then nobody wants the answer.
-            let _ = begin.send(sys::now_ns());
+            let _ = begin.send((sys::now_ns(), sys::tid()));
             let _ = send.send(perform(&job, real, remote));
         });
         let Ok(thread) = thread else { return None };
         // Not before the thread runs: the number could be closed and used again until then.
-        let start_ns = begun.recv().unwrap_or_else(|_| sys::now_ns());
+        let (start_ns, tid) = begun.recv().unwrap_or_else(|_| (sys::now_ns(), 0));
         match result.recv_timeout(PATIENCE) {
             Ok(outcome) => {
                 drop(thread.join());
                 Some(self.settle(step, call, start_ns, outcome))
             }
             Err(_) => {
-                self.pending.push(Pending { step, call: call.clone(), start_ns, result, thread });
+                let call = call.clone();
+                self.pending.push(Pending { step, call, start_ns, result, tid, thread });
                 None
             }
         }
@@ -138,6 +141,16 @@ impl Files {
     /// Is a call of this process still blocked?
     pub fn any_pending(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    /// Does the thread of such a call run, or wait for a processor, instead of sleeping in the
+    /// kernel? Then what woke it has not had its effect yet.
+    pub fn any_running(&self) -> bool {
+        self.pending.iter().any(|p| {
+            let stat = std::fs::read_to_string(format!("/proc/self/task/{}/stat", p.tid));
+            // `tid (comm) state …`, and the name may hold anything.
+            stat.is_ok_and(|s| s.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R')))
+        })
     }
 
     /// Breaks what still blocks and closes everything.

@@ -10,7 +10,9 @@ use finwait_sim::script::ast::TcpOption;
 use finwait_sim::script::observe::{Conn, Header};
 use serde_json::{Map, Value, json};
 
-use crate::seen::{Answered, Done, Look, LookRow, LookTimer, Reset, Seen, Sent};
+use crate::seen::{
+    Answered, Done, Look, LookRow, LookTimer, Reset, Retransmit, Seen, Sent, StateChange,
+};
 
 /// A recorded run.
 #[derive(Clone, Debug)]
@@ -36,16 +38,19 @@ impl Recording {
             "uptime_ns": self.clock.uptime_ns,
             "boot_jiffies": self.clock.boot_jiffies,
         });
-        let steps: Vec<Value> = s.steps.iter().map(|d| json!([d.start_ns, d.end_ns])).collect();
+        let steps: Vec<Value> = s.steps.iter().map(done).collect();
         format!(
             "{{\n \"kernel\": {},\n \"clock\": {head},\n \"steps\": {},\n \"sent\": {},\n \
-             \"answers\": {},\n \"looks\": {},\n \"resets\": {}\n}}\n",
+             \"answers\": {},\n \"looks\": {},\n \"resets\": {},\n \"states\": {},\n \
+             \"retransmits\": {}\n}}\n",
             json!(self.kernel),
             Value::Array(steps),
             lines(s.sent.iter().map(sent).collect()),
             lines(s.answers.iter().map(answered).collect()),
             lines(changes(&s.looks)),
             lines(s.resets.iter().map(reset).collect()),
+            lines(s.states.iter().map(state).collect()),
+            lines(s.retransmits.iter().map(retransmit).collect()),
         )
     }
 
@@ -58,9 +63,7 @@ impl Recording {
         let number = |name: &str| clock.get(name)?.as_u64();
         let clock =
             Clock { hz, uptime_ns: number("uptime_ns")?, boot_jiffies: number("boot_jiffies")? };
-        let steps = list("steps")?
-            .iter()
-            .map(|v| Some(Done { start_ns: v.get(0)?.as_u64()?, end_ns: v.get(1)?.as_u64()? }));
+        let steps = list("steps")?.iter().map(read_done);
         let mut looks: Vec<Look> = Vec::new();
         for v in list("looks")? {
             let look = read_look(v, looks.last())?;
@@ -72,10 +75,21 @@ impl Recording {
             answers: list("answers")?.iter().map(read_answered).collect::<Option<_>>()?,
             looks,
             resets: list("resets")?.iter().map(read_reset).collect::<Option<_>>()?,
+            states: list("states")?.iter().map(read_state).collect::<Option<_>>()?,
+            retransmits: list("retransmits")?.iter().map(read_retransmit).collect::<Option<_>>()?,
             ..Seen::default()
         };
         Some(Self { kernel: value.get("kernel")?.as_str()?.to_owned(), clock, seen })
     }
+}
+
+fn done(d: &Done) -> Value {
+    d.acted_ns
+        .map_or_else(|| json!([d.start_ns, d.end_ns]), |acted| json!([d.start_ns, d.end_ns, acted]))
+}
+fn read_done(v: &Value) -> Option<Done> {
+    let number = |index| v.get(index).and_then(Value::as_u64);
+    Some(Done { start_ns: number(0)?, end_ns: number(1)?, acted_ns: number(2) })
 }
 
 fn conn(c: Conn) -> Value {
@@ -227,6 +241,34 @@ fn read_reset(v: &Value) -> Option<Reset> {
     })
 }
 
+fn state(s: &StateChange) -> Value {
+    json!({"at": s.at_ns, "conn": conn(s.conn), "from": s.change.0.kernel_name(),
+           "to": s.change.1.kernel_name()})
+}
+fn read_state(v: &Value) -> Option<StateChange> {
+    let named = |field: &str| {
+        let name = v.get(field)?.as_str()?;
+        TcpState::ALL.into_iter().find(|s| s.kernel_name() == name)
+    };
+    Some(StateChange {
+        at_ns: v.get("at")?.as_u64()?,
+        conn: read_conn(v.get("conn")?)?,
+        change: (named("from")?, named("to")?),
+    })
+}
+
+fn retransmit(r: &Retransmit) -> Value {
+    json!({"at": r.at_ns, "conn": conn(r.conn), "path": r.path})
+}
+fn read_retransmit(v: &Value) -> Option<Retransmit> {
+    let path = v.get("path")?.as_array()?.iter().map(|f| Some(f.as_str()?.to_owned()));
+    Some(Retransmit {
+        at_ns: v.get("at")?.as_u64()?,
+        conn: read_conn(v.get("conn")?)?,
+        path: path.collect::<Option<_>>()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,7 +303,10 @@ mod tests {
             tw: 2,
         };
         let seen = Seen {
-            steps: vec![Done { start_ns: 1, end_ns: 2 }],
+            steps: vec![
+                Done { start_ns: 1, end_ns: 3, acted_ns: Some(2) },
+                Done { start_ns: 4, end_ns: 5, acted_ns: None },
+            ],
             sent: vec![Sent { at_ns: 3, step: 0, header, cause: None }],
             answers: vec![Answered {
                 step: 0,
@@ -277,6 +322,12 @@ mod tests {
                 reason: "TCP_STATE".to_owned(),
                 path: vec!["tcp_close".to_owned()],
             }],
+            states: vec![StateChange {
+                at_ns: 2,
+                conn,
+                change: (TcpState::SynRecv, TcpState::NewSynRecv),
+            }],
+            retransmits: vec![Retransmit { at_ns: 2, conn, path: vec!["tcp_ack".to_owned()] }],
             ..Seen::default()
         };
         let clock = Clock { hz: 250, uptime_ns: u64::MAX / 3, boot_jiffies: 1 << 32 };

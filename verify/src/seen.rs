@@ -26,6 +26,8 @@ pub struct Seen {
     pub triples: BTreeSet<String>,
     /// State changes of full sockets as the kernel itself tells them; only with tracepoints.
     pub states: Vec<StateChange>,
+    /// Segments sent again as the kernel itself tells it; only with tracepoints.
+    pub retransmits: Vec<Retransmit>,
 }
 
 /// When a step was done, in nanoseconds since the run's zero.
@@ -35,6 +37,9 @@ pub struct Done {
     pub start_ns: u64,
     /// Just after; for a call that blocks, when it was handed over.
     pub end_ns: u64,
+    /// When the kernel did it, if it has shown that: the packet's arrival, or the first segment
+    /// that the call sent.
+    pub acted_ns: Option<u64>,
 }
 
 /// A segment that left the host.
@@ -134,4 +139,16 @@ pub struct StateChange {
     pub conn: Conn,
     /// From and to.
     pub change: (TcpState, TcpState),
+}
+
+/// A segment sent again, as `tcp:tcp_retransmit_skb` (or, for a request, `tcp:tcp_retransmit_synack`)
+/// tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Retransmit {
+    /// Nanoseconds since the run's zero.
+    pub at_ns: u64,
+    /// The connection.
+    pub conn: Conn,
+    /// Kernel functions, outermost first.
+    pub path: Vec<String>,
 }

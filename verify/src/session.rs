@@ -1,6 +1,7 @@
 //! A whole verification: scripts and generated cases, side by side, and what came of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use finwait_model::cause::Cause;
@@ -17,8 +18,8 @@ use crate::{generate, ladder, pkt, pool, shrink};
 pub struct Options {
     /// Scripts, made ready.
     pub scripts: Vec<Case>,
-    /// How many generated cases.
-    pub cases: u64,
+    /// Numbers of the generated cases.
+    pub cases: Range<u64>,
     /// Their seed.
     pub seed: u64,
     /// Cases played at once.
@@ -33,6 +34,18 @@ pub struct Options {
     pub save: Option<PathBuf>,
     /// For each script where to write the live kernel's answers, if they are wanted.
     pub record: Option<Vec<PathBuf>>,
+}
+
+impl Options {
+    /// How many cases there are.
+    pub fn total(&self) -> usize {
+        self.scripts.len() + self.cases.clone().count()
+    }
+    fn case(&self, index: usize) -> Case {
+        let generated = || self.cases.start + (index - self.scripts.len()) as u64;
+        let script = self.scripts.get(index).cloned();
+        script.unwrap_or_else(|| generate::case(self.seed, generated()))
+    }
 }
 
 /// What came of it.
@@ -75,12 +88,7 @@ pub struct Finding {
 
 /// Plays everything. `progress` hears of every case that is done.
 pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) -> Report {
-    let total = options.scripts.len() + options.cases as usize;
-    let case = |index: usize| {
-        let script = options.scripts.get(index).cloned();
-        script
-            .unwrap_or_else(|| generate::case(options.seed, (index - options.scripts.len()) as u64))
-    };
+    let case = |index: usize| options.case(index);
     let mut report = Report::default();
     let mut differing = Vec::new();
     let play = |index| {
@@ -110,7 +118,7 @@ pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) 
         }
         progress(report);
     };
-    pool::run(total, options.jobs, play, |index, verdict| match verdict {
+    pool::run(options.total(), options.jobs, play, |index, verdict| match verdict {
         Some(verdict) => done(&mut report, index, verdict),
         None => alone.push(index),
     });

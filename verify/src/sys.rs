@@ -307,6 +307,88 @@ pub fn netlink(protocol: c_int) -> io::Result<OwnedFd> {
     }
 }
 
+// — packet sockets —
+
+/// A non-blocking packet socket that sees every IPv4 packet of the calling thread's namespace with
+/// the kernel's own time of it.
+pub fn packet_socket() -> io::Result<OwnedFd> {
+    let all = (libc::ETH_P_ALL as u16).to_be();
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // Without a protocol it hears nothing until it is bound.
+    // SAFETY: takes three integers; the descriptor is new and belongs to nobody else.
+    let fd = unsafe { OwnedFd::from_raw_fd(checked(libc::socket(libc::AF_PACKET, kind, 0))?) };
+    let on: c_int = 1;
+    setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &on.to_ne_bytes())
+        .map_err(io::Error::from_raw_os_error)?;
+    // Only for all protocols does it hear what leaves.
+    // SAFETY: sockaddr_ll is plain data; then a valid address with its length.
+    unsafe {
+        let mut to: libc::sockaddr_ll = zeroed();
+        to.sll_family = libc::AF_PACKET as _;
+        to.sll_protocol = all;
+        checked(libc::bind(fd.as_raw_fd(), (&raw const to).cast(), size_of_val(&to) as _))?;
+    }
+    Ok(fd)
+}
+
+/// A packet as a packet socket shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packet {
+    /// Its bytes, at the front of the buffer.
+    pub len: usize,
+    /// CLOCK_REALTIME when it passed the kernel's tap; 0 if the kernel did not say.
+    pub at_ns: u64,
+    /// Did this host send it?
+    pub outgoing: bool,
+}
+
+/// The next packet, if there is one.
+pub fn receive_packet(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Packet>> {
+    // SAFETY: all these are plain data, for which all zeroes is a valid value.
+    let (mut from, mut message): (libc::sockaddr_ll, libc::msghdr) =
+        unsafe { (zeroed(), zeroed()) };
+    let mut control = [0_u64; 16];
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    message.msg_name = (&raw mut from).cast();
+    message.msg_namelen = size_of_val(&from) as _;
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    // SAFETY: every pointer of `message` leads to something that lives and is as long as it says.
+    let n = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, 0) };
+    if n < 0 {
+        let why = io::Error::last_os_error();
+        return if why.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(why) };
+    }
+    let mut at_ns = 0;
+    // SAFETY: the kernel has filled `control` with well-formed messages; a timestamp's is a timespec.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(&raw const message);
+        while !header.is_null() {
+            let kind = ((*header).cmsg_level, (*header).cmsg_type);
+            if kind == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) {
+                let at = libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned();
+                at_ns = at.tv_sec as u64 * 1_000_000_000 + at.tv_nsec as u64;
+            }
+            header = libc::CMSG_NXTHDR(&raw const message, header);
+        }
+    }
+    let outgoing = from.sll_pkttype == libc::PACKET_OUTGOING;
+    Ok(Some(Packet { len: n as usize, at_ns, outgoing }))
+}
+
+/// CLOCK_REALTIME in nanoseconds.
+pub fn realtime_ns() -> u64 {
+    // SAFETY: `ts` is a valid place for one timespec and the clock exists on every Linux.
+    let ts = unsafe {
+        let mut ts: libc::timespec = zeroed();
+        libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut ts);
+        ts
+    };
+    ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
+}
+
 // — signals —
 
 extern "C" fn ignore(_signal: c_int) {}

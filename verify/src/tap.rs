@@ -16,7 +16,10 @@ use finwait_model::state::TcpState;
 
 use crate::sys;
 
-const EVENTS: [&str; 2] = ["sock/inet_sock_set_state", "tcp/tcp_send_reset"];
+const EVENTS: [&str; 3] =
+    ["sock/inet_sock_set_state", "tcp/tcp_send_reset", "tcp/tcp_retransmit_skb"];
+/// Those of them whose stack is wanted, too.
+const STACKS: [&str; 2] = ["tcp/tcp_send_reset", "tcp/tcp_retransmit_skb"];
 /// How often the reader looks whether it should end.
 const NAP: Duration = Duration::from_millis(20);
 /// How long a case waits for its words at most.
@@ -46,6 +49,11 @@ pub enum What {
     Reset {
         /// Without its prefix.
         reason: String,
+        /// Functions, outermost first.
+        stack: Vec<String>,
+    },
+    /// `tcp:tcp_retransmit_skb`.
+    Retransmit {
         /// Functions, outermost first.
         stack: Vec<String>,
     },
@@ -90,7 +98,9 @@ impl Tap {
         for event in EVENTS {
             tap.set(&format!("events/{event}/enable"), "1")?;
         }
-        tap.set("events/tcp/tcp_send_reset/trigger", "stacktrace")?;
+        for event in STACKS {
+            tap.set(&format!("events/{event}/trigger"), "stacktrace")?;
+        }
         let pipe = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK)
@@ -232,9 +242,14 @@ impl Parser {
         if let Some(function) = line.strip_prefix(" => ") {
             let tid = self.stack_of?;
             let last = words.iter_mut().rev().find(|w| w.tid == tid);
-            if let Some(Word { what: What::Reset { stack, .. }, .. }) = last {
+            if let Some(Word {
+                what: What::Reset { stack, .. } | What::Retransmit { stack }, ..
+            }) = last
+            {
                 // Printed innermost first.
-                stack.insert(0, function.trim().to_owned());
+                // What the compiler cut out of a function bears its name and a suffix.
+                let name = function.trim().split('.').next().unwrap_or_default();
+                stack.insert(0, name.to_owned());
             }
             return None;
         }
@@ -252,6 +267,10 @@ impl Parser {
         match event {
             "tracing_mark_write" => return fields.strip_prefix("finwait ")?.trim().parse().ok(),
             "inet_sock_set_state" => words.extend(state(tid, at_ns, fields)),
+            "tcp_retransmit_skb" => {
+                let what = What::Retransmit { stack: Vec::new() };
+                words.extend(about(tid, at_ns, fields, what));
+            }
             "tcp_send_reset" => words.extend(reset(tid, at_ns, fields)),
             _ => {}
         }
@@ -268,12 +287,17 @@ fn state(tid: i32, at_ns: u64, fields: &str) -> Option<Word> {
         let word = field(fields, name)?;
         TcpState::ALL.into_iter().find(|s| s.kernel_name() == word)
     };
+    about(tid, at_ns, fields, What::State(named("oldstate")?, named("newstate")?))
+}
+
+/// What was said about the socket whose ends the fields name.
+fn about(tid: i32, at_ns: u64, fields: &str, what: What) -> Option<Word> {
     Some(Word {
         at_ns,
         tid,
         local: field(fields, "sport")?.parse().ok()?,
         remote: (address(field(fields, "daddr")?)?, field(fields, "dport")?.parse().ok()?),
-        what: What::State(named("oldstate")?, named("newstate")?),
+        what,
     })
 }
 

@@ -252,7 +252,11 @@ impl Kernel {
         let advmss = self.advertised_mss(self.socks[parent].opt.max_seg);
         let (opt, shut) = (self.socks[parent].opt, self.socks[parent].send_shutdown);
         let id = self.new_sock();
+        // A copy of its listener, state and all, until it becomes SYN_RECV.
+        self.state_counts[TcpState::Close as usize] -= 1;
+        self.state_counts[TcpState::Listen as usize] += 1;
         let sk: &mut Sock = &mut self.socks[id];
+        sk.state = TcpState::Listen;
         sk.flow = request.flow;
         sk.has_port = true;
         sk.port_explicit = true;

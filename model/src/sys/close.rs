@@ -90,7 +90,7 @@ impl Kernel {
                 self.counters.inc(Mib::TCPAbortOnData);
             }
             CloseVerdict::Go(to, fin) => {
-                self.set_state(id, to, cx);
+                self.enter_state(id, to, cx);
                 if fin {
                     self.send_fin(id, cx);
                 }

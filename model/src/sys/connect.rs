@@ -84,9 +84,12 @@ impl Kernel {
             sk.write_seq = Seq(0);
         }
         sk.flow = FourTuple::new(local, to);
+        // The state comes before the port, and goes again if none is free.
+        self.set_state(id, TcpState::SynSent, cx);
         let old = match self.hash_connect(id, cx) {
             Ok(old) => old,
             Err(error) => {
+                self.set_state(id, TcpState::Close, cx);
                 let sk = &mut self.socks[id];
                 sk.flow = if sk.addr_explicit {
                     before
@@ -97,7 +100,6 @@ impl Kernel {
             }
         };
         let flow = self.socks[id].flow;
-        self.set_state(id, TcpState::SynSent, cx);
         let iss = self.initial_sequence(flow, cx.now);
         let offset = self.timestamp_offset(flow);
         let seconds = self.clock.seconds(cx.now).max(1) as u32;

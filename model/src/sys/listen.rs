@@ -5,10 +5,10 @@ use alloc::collections::VecDeque;
 use crate::errno::Errno;
 use crate::flow::{Addr, Endpoint};
 use crate::kernel::{Fd, Kernel};
-use crate::sink::{Cx, Quiet, Sink};
+use crate::sink::{Cx, Sink};
 use crate::state::TcpState;
 use crate::table::listen::Listener;
-use crate::time::Instant;
+use crate::table::slab::SockId;
 
 impl Kernel {
     /// bind(): EINVAL if it is bound or connected, EADDRNOTAVAIL for a foreign address,
@@ -19,6 +19,10 @@ impl Kernel {
         if sk.state != TcpState::Close || sk.has_port {
             return Err(Errno::EINVAL);
         }
+        self.bind_sock(id, local)
+    }
+
+    fn bind_sock(&mut self, id: SockId, local: Endpoint) -> Result<(), Errno> {
         let ours =
             local.addr == Addr::ANY || local.addr.is_loopback() || self.addrs.contains(&local.addr);
         if !ours {
@@ -36,7 +40,12 @@ impl Kernel {
 
     /// listen(): `backlog + 1` connections may wait, at most somaxconn + 1. Again on a listener
     /// it only changes the backlog.
-    pub fn listen(&mut self, fd: Fd, backlog: i32) -> Result<(), Errno> {
+    pub fn listen(
+        &mut self,
+        fd: Fd,
+        backlog: i32,
+        cx: &mut Cx<'_, impl Sink>,
+    ) -> Result<(), Errno> {
         let id = self.sock_of(fd)?;
         let max = self.sysctl.somaxconn.max(0) as u32;
         let backlog = (backlog as u32).min(max);
@@ -60,10 +69,19 @@ impl Kernel {
             | TcpState::Closing
             | TcpState::NewSynRecv => return Err(Errno::EINVAL),
         }
-        if !sk.has_port {
-            self.bind(fd, Endpoint::new(Addr::ANY, 0))?;
+        // The state comes first and goes again if no port is to be had.
+        let has_port = sk.has_port;
+        self.set_state(id, TcpState::Listen, cx);
+        let port = if !has_port {
+            self.bind_sock(id, Endpoint::new(Addr::ANY, 0))
         } else if self.listening_conflict(id) {
-            return Err(Errno::EADDRINUSE);
+            Err(Errno::EADDRINUSE)
+        } else {
+            Ok(())
+        };
+        if let Err(error) = port {
+            self.set_state(id, TcpState::Close, cx);
+            return Err(error);
         }
         let flow = self.socks[id].flow;
         let limit = u64::from(backlog).min(self.sysctl.tcp_max_syn_backlog.max(0) as u64);
@@ -82,14 +100,12 @@ impl Kernel {
         sk.hashed = true;
         self.inuse += 1;
         self.listening.insert(0, (flow.sport, flow.saddr, listen));
-        let mut cx = Cx { now: Instant::ZERO, sink: &mut Quiet };
-        self.set_state(id, TcpState::Listen, &mut cx);
         Ok(())
     }
 
     /// Does anyone else stand in the way of listening on its port? bind() asked the same, but
     /// connections may have been accepted since. `[inet_csk_listen_start]`
-    fn listening_conflict(&self, id: crate::table::slab::SockId) -> bool {
+    fn listening_conflict(&self, id: SockId) -> bool {
         self.bind_conflicts(id, self.socks[id].flow.source(), false)
     }
 

@@ -71,7 +71,7 @@ impl Kernel {
     /// The next state of a close; true if a FIN goes with it. `[tcp_close_state]`
     pub(crate) fn enter_close_state(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) -> bool {
         let (to, fin) = close_state(self.socks[id].state);
-        self.set_state(id, to, cx);
+        self.enter_state(id, to, cx);
         fin
     }
 

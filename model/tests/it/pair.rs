@@ -10,7 +10,7 @@ use finwait_model::flow::{Addr, Endpoint};
 use finwait_model::kernel::{Config, Fd, Kernel};
 use finwait_model::release::Release;
 use finwait_model::segment::Segment;
-use finwait_model::sink::{Cx, Note, Sink};
+use finwait_model::sink::{Cx, Note, Quiet, Sink};
 use finwait_model::state::TcpState;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Instant, Span};
@@ -159,7 +159,9 @@ impl Pair {
     pub(crate) fn listen(&mut self, backlog: i32) -> Fd {
         let fd = self.hosts[1].socket();
         self.hosts[1].bind(fd, Endpoint::new(Addr::ANY, SERVER.port)).unwrap();
-        self.hosts[1].listen(fd, backlog).unwrap();
+        self.hosts[1]
+            .listen(fd, backlog, &mut Cx { now: Instant::ZERO, sink: &mut Quiet })
+            .unwrap();
         fd
     }
     pub(crate) fn connect_to(&mut self, listener: Fd) -> (Fd, Fd) {

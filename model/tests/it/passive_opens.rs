@@ -244,7 +244,7 @@ fn b13_a_syn_that_takes_a_bucket_still_needs_room_to_be_accepted() {
     for release in Release::ALL {
         let mut solo = Solo::new(release, &[]);
         let (listener, fd) = solo.accepted();
-        solo.k.listen(listener, 0).unwrap();
+        solo.on(|k, cx| k.listen(listener, 0, cx)).0.unwrap();
         let others = if release == Release::V3_10 { 3 } else { 1 };
         play(
             &mut solo,

@@ -90,7 +90,7 @@ fn shutdown_before_listen() {
     assert_eq!(solo.on(|k, cx| k.shutdown(fd, How::Wr, cx)).0, Err(Errno::ENOTCONN));
     let local = finwait_model::flow::Endpoint::new(finwait_model::flow::Addr::ANY, 80);
     solo.k.bind(fd, local).unwrap();
-    solo.k.listen(fd, 5).unwrap();
+    solo.on(|k, cx| k.listen(fd, 5, cx)).0.unwrap();
     solo.syn();
     assert_eq!(solo.rx(". 1 0 ack 1"), "F. 1:1 ack 1");
     assert_eq!(solo.state(), "FIN-WAIT-1");

@@ -11,7 +11,7 @@ use finwait_model::kernel::{Config, Fd, Kernel, Object, OptName};
 use finwait_model::release::Release;
 use finwait_model::segment::{Flags, Options, Segment, Timestamp};
 use finwait_model::seq::Seq;
-use finwait_model::sink::Cx;
+use finwait_model::sink::{Cx, Quiet};
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Instant, Span};
 
@@ -221,7 +221,7 @@ impl Solo {
     pub(crate) fn listen(&mut self, backlog: i32) -> Fd {
         let fd = self.k.socket();
         self.k.bind(fd, Endpoint::new(Addr::ANY, US.port)).unwrap();
-        self.k.listen(fd, backlog).unwrap();
+        self.k.listen(fd, backlog, &mut Cx { now: Instant::ZERO, sink: &mut Quiet }).unwrap();
         let listens = self.k.state(fd).unwrap();
         crate::witness::saw(self.k.release(), listens.kernel_name());
         fd

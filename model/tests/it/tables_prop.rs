@@ -10,7 +10,7 @@ use finwait_model::kernel::{Config, Fd, Kernel, SockOpt};
 use finwait_model::release::Release;
 use finwait_model::segment::{Flags, Segment};
 use finwait_model::seq::Seq;
-use finwait_model::sink::Cx;
+use finwait_model::sink::{Cx, Quiet};
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Instant};
 use proptest::prelude::*;
@@ -176,7 +176,8 @@ impl World {
         if sock.port == 0 || sock.state != State::Fresh {
             return; // listen() on an unbound socket would choose a port: bind(0) has a test
         }
-        let answer = self.kernel.listen(sock.fd, 5);
+        let answer =
+            self.kernel.listen(sock.fd, 5, &mut Cx { now: Instant::ZERO, sink: &mut Quiet });
         self.kernel.check();
         // Two that share a port cannot both listen on overlapping addresses.
         let other = self.owners(sock.port).any(|o| {

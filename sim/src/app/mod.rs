@@ -255,7 +255,8 @@ impl<'a, W: Watch> AppCx<'a, W> {
         let bound = self.kernel.bind(fd, local);
         self.show(fd, SysCall::Bind(local), bound.map(|()| 0));
         bound?;
-        let listens = self.kernel.listen(fd, backlog);
+        let listens =
+            self.kernel.listen(fd, backlog, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Listen(backlog), listens.map(|()| 0));
         listens?;
         Ok(fd)

@@ -345,7 +345,7 @@ impl Player<'_> {
                 Answer::unit(self.with(|kernel, _| kernel.bind(file.fd, local)))
             }
             Op::Listen { backlog, .. } => {
-                Answer::unit(self.with(|kernel, _| kernel.listen(file.fd, backlog)))
+                Answer::unit(self.with(|kernel, cx| kernel.listen(file.fd, backlog, cx)))
             }
             Op::Disconnect { .. } => {
                 Answer::unit(self.with(|kernel, cx| kernel.disconnect(file.fd, cx)))

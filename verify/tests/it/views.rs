@@ -199,8 +199,7 @@ fn case(script: &str, until: &str) -> Case {
 
 /// Plays a scene; what differs, if anything does.
 fn differences(case: &Case, setup: &Setup, traces: Option<&Traces>) -> Result<(), String> {
-    // Never given back: the sockets of a scene that is over retransmit for a while.
-    let remote = talk::remote(setup.take());
+    let remote = setup.remote();
     let began_ns = sys::now_ns();
     let (mut used, mut shown, mut trace) = ((0, 0), Vec::new(), None);
     let mut visitor = |visit| {
