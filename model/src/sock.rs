@@ -186,6 +186,8 @@ pub(crate) struct Sock {
     pub(crate) ca: Ca,
     /// What an RTO took away and a timestamp may give back. `[undo_marker]`
     pub(crate) undo: bool,
+    /// Whether the timeout was a mistake is still open. `[frto]`
+    pub(crate) frto: bool,
     pub(crate) prior_cwnd: u32,
     pub(crate) prior_ssthresh: u32,
     pub(crate) high_seq: Seq,
@@ -321,6 +323,7 @@ impl Sock {
             snd_ssthresh: 0x7fff_ffff,
             ca: Ca::Open,
             undo: false,
+            frto: false,
             prior_cwnd: 0,
             prior_ssthresh: 0,
             high_seq: zero,

@@ -56,11 +56,12 @@ impl Kernel {
                 }
                 return AckVerdict::TooOld;
             }
-            let mut news = AckNews::default();
+            let mut news = AckNews { old: true, ..AckNews::default() };
             if seg.options.sack_count > 0 {
                 self.take_sacks(id, seg, &mut news, cx);
-                self.react_to_ack(id, &news, cx);
+                self.react_to_ack(id, &mut news, cx);
                 self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
+                self.retransmit_after_ack(id, &news, cx);
             }
             return AckVerdict::Old;
         }
@@ -84,18 +85,19 @@ impl Kernel {
         if prior_packets == 0 {
             self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
             self.ack_probe(id, cx);
+            self.process_tlp_ack(id, seg.ack, &news);
             return AckVerdict::Good;
         }
         self.clean_rtx_queue(id, &mut news, cx);
         self.process_tlp_ack(id, seg.ack, &news);
-        self.react_to_ack(id, &news, cx);
+        self.react_to_ack(id, &mut news, cx);
         if news.acked {
             self.grow_cwnd(id, news.delivered);
         }
         if news.set_xmit_timer && !self.schedule_loss_probe(id, true, cx) {
             self.rearm_rto(id, cx);
         }
-        self.retransmit_after_ack(id, cx);
+        self.retransmit_after_ack(id, &news, cx);
         AckVerdict::Good
     }
 
@@ -193,6 +195,7 @@ impl Kernel {
                 news.retrans_acked = true;
             } else if !piece.marks.sacked {
                 first_us = first_us.or(Some(piece.sent_us));
+                news.orig_acked |= !piece.end_seq.after(self.socks[id].high_seq);
             }
             if !piece.marks.sacked {
                 news.delivered += acked;

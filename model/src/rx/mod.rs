@@ -8,6 +8,7 @@ mod established;
 mod fin;
 mod icmp;
 mod listen;
+mod loss;
 mod recovery;
 mod request;
 mod reset;

@@ -9,6 +9,7 @@ use crate::skb::{self, Skb};
 use crate::sock::{Ca, Pending};
 use crate::table::slab::{SkbId, SockId};
 use crate::time::Jiffies;
+use crate::tx::Nagle;
 
 /// What an ACK brought. `[tcp_ack]`'s flags
 #[derive(Clone, Copy, Default, Debug)]
@@ -27,6 +28,25 @@ pub(crate) struct AckNews {
     /// Segments newly acknowledged, SACKed ones included once.
     pub(crate) delivered: u32,
     pub(crate) set_xmit_timer: bool,
+    /// The ACK is older than one before it.
+    pub(crate) old: bool,
+    /// Something arrived that was out at the timeout and was never sent again.
+    /// `[FLAG_ORIG_SACK_ACKED]`
+    pub(crate) orig_acked: bool,
+    /// A retransmission was lost, too. `[FLAG_LOST_RETRANS]`
+    pub(crate) lost_retrans: bool,
+    pub(crate) rexmit: Rexmit,
+}
+
+/// What is to be sent because of an ACK. `[REXMIT_*]`
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Rexmit {
+    #[default]
+    No,
+    /// What is lost.
+    Lost,
+    /// New data, to see whether the timeout was a mistake.
+    New,
 }
 
 impl AckNews {
@@ -106,6 +126,9 @@ impl Kernel {
                 continue;
             }
             let segments = piece.segments();
+            if !piece.marks.retrans && !piece.marks.ever_retrans {
+                news.orig_acked |= !piece.end_seq.after(self.socks[id].high_seq);
+            }
             if !piece.marks.retrans {
                 let rtt = now_us - piece.sent_us;
                 news.sack_rtt_us = Some(news.sack_rtt_us.map_or(rtt, |r| r.min(rtt)));
@@ -167,81 +190,102 @@ impl Kernel {
     }
 
     /// What an ACK out of the ordinary calls for. `[tcp_fastretrans_alert]`
-    pub(crate) fn react_to_ack(&mut self, id: SockId, news: &AckNews, cx: &mut Cx<'_, impl Sink>) {
+    pub(crate) fn react_to_ack(
+        &mut self,
+        id: SockId,
+        news: &mut AckNews,
+        cx: &mut Cx<'_, impl Sink>,
+    ) {
         let sk = &mut self.socks[id];
-        let dubious = !news.not_dup() || news.sacked > 0 || sk.ca != Ca::Open;
-        if !dubious {
+        let alert = !news.not_dup() || news.sacked > 0 || news.dsack;
+        if !alert && sk.ca == Ca::Open {
             return;
         }
-        let duplicate = !news.advanced && !news.not_dup() && !news.dsack && sk.packets_out > 0;
-        // After an RTO a duplicate counts only if something new has been sent since.
-        // [tcp_process_loss]
-        let counts = sk.ca != Ca::Loss || sk.snd_nxt.after(sk.high_seq);
-        if !sk.sack_ok && duplicate && counts {
-            // As many may have left the network as are not lost. [tcp_limit_reno_sacked]
-            let holes = sk.lost_out.clamp(1, sk.packets_out);
-            let more = (sk.sacked_out + 1).min(sk.packets_out - holes);
-            self.counters.add(Mib::TCPDelivered, u64::from(more.saturating_sub(sk.sacked_out)));
-            sk.sacked_out = more;
+        let duplicate = !news.advanced && !news.not_dup() && !news.dsack && !news.old;
+        if sk.packets_out == 0 {
+            sk.sacked_out = 0;
         }
-        if news.advanced && self.socks[id].ca == Ca::Loss && self.retransmitted_in_vain(id) {
-            self.undo_loss(id);
-        }
-        let sk = &mut self.socks[id];
-        if sk.ca >= Ca::Recovery && !sk.snd_una.before(sk.high_seq) {
-            if sk.ca == Ca::Recovery {
-                sk.snd_cwnd = sk.snd_cwnd.min(sk.snd_ssthresh).max(2);
-            }
+        if sk.ca == Ca::Open {
+            sk.retrans_stamp = 0;
+        } else if sk.ca == Ca::Recovery && !sk.snd_una.before(sk.high_seq) {
             if !sk.sack_ok {
                 sk.sacked_out = 0; // [tcp_reset_reno_sack]
             }
-            sk.ca = Ca::Open;
+            if self.recovered(id) {
+                return;
+            }
+            let sk = &mut self.socks[id];
+            sk.snd_cwnd = sk.snd_cwnd.min(sk.snd_ssthresh).max(2);
         }
-        if sk.retrans_out == 0 && sk.ca < Ca::Recovery {
+        match self.socks[id].ca {
+            Ca::Recovery => {
+                if !self.socks[id].sack_ok && !news.advanced && duplicate {
+                    self.add_reno_sack(id);
+                }
+                self.find_lost(id, news, cx);
+                news.rexmit = Rexmit::Lost;
+                return;
+            }
+            Ca::Loss => {
+                self.process_loss(id, news, duplicate);
+                self.find_lost(id, news, cx);
+                if self.socks[id].ca != Ca::Open && !news.lost_retrans {
+                    return;
+                }
+            }
+            Ca::Open | Ca::Disorder => {}
+        }
+        let sk = &mut self.socks[id];
+        if !sk.sack_ok {
+            if news.advanced {
+                sk.sacked_out = 0;
+            }
+            if duplicate {
+                self.add_reno_sack(id);
+            }
+        }
+        self.find_lost(id, news, cx);
+        if self.socks[id].lost_out == 0 {
+            self.try_to_open(id);
+        } else {
+            self.enter_recovery(id);
+            news.rexmit = Rexmit::Lost;
+        }
+    }
+
+    /// Without SACK a duplicate ACK stands for a segment that arrived: as many may have left the
+    /// network as are not lost. `[tcp_add_reno_sack]`, `[tcp_limit_reno_sacked]`
+    pub(crate) fn add_reno_sack(&mut self, id: SockId) {
+        let sk = &mut self.socks[id];
+        let holes = sk.lost_out.max(1).min(sk.packets_out);
+        let more = (sk.sacked_out + 1).min(sk.packets_out - holes);
+        self.counters.add(Mib::TCPDelivered, u64::from(more.saturating_sub(sk.sacked_out)));
+        sk.sacked_out = more;
+    }
+
+    /// Back to normal, or nearly. `[tcp_try_to_open]`, `[tcp_try_keep_open]`
+    fn try_to_open(&mut self, id: SockId) {
+        let again = self.any_retrans_done(id);
+        let sk = &mut self.socks[id];
+        if !again {
             sk.retrans_stamp = 0;
         }
-        self.find_lost(id, news.advanced, cx);
-        let sk = &mut self.socks[id];
-        if sk.ca >= Ca::Recovery {
-            return;
-        }
-        if sk.lost_out > 0 {
-            self.enter_recovery(id);
-        } else {
-            sk.ca = if sk.sacked_out > 0 { Ca::Disorder } else { Ca::Open };
+        let left = sk.sacked_out + sk.lost_out > 0;
+        let ca = if left || again { Ca::Disorder } else { Ca::Open };
+        if sk.ca != ca {
+            sk.ca = ca;
+            sk.high_seq = sk.snd_nxt;
         }
     }
 
-    /// Does the echoed timestamp say that the original arrived, before we sent it again?
-    /// `[tcp_packet_delayed]` (Eifel, RFC 3522)
-    fn retransmitted_in_vain(&self, id: SockId) -> bool {
+    /// Is a retransmission still out, as far as one can tell? `[tcp_any_retrans_done]`
+    pub(crate) fn any_retrans_done(&self, id: SockId) -> bool {
         let sk = &self.socks[id];
-        let before = (sk.rcv_tsecr.wrapping_sub(sk.retrans_stamp as u32) as i32) < 0;
-        sk.undo && sk.retrans_stamp != 0 && sk.saw_tstamp && sk.rcv_tsecr != 0 && before
-    }
-
-    /// The timeout was a mistake: nothing is lost, and the window is as it was.
-    /// `[tcp_try_undo_loss]`
-    fn undo_loss(&mut self, id: SockId) {
-        let mut at = self.socks[id].rtx.head();
-        while let Some(skb) = at {
-            self.skbs[skb].marks.lost = false;
-            at = skb::next(&self.skbs, skb);
-        }
-        let sk = &mut self.socks[id];
-        sk.lost_out = 0;
-        sk.snd_cwnd = sk.snd_cwnd.max(sk.prior_cwnd);
-        sk.snd_ssthresh = sk.snd_ssthresh.max(sk.prior_ssthresh);
-        sk.retransmits = 0;
-        sk.undo = false;
-        sk.rack_advanced = true;
-        if sk.sack_ok {
-            sk.ca = Ca::Open;
-        }
+        sk.retrans_out > 0 || sk.rtx.head().is_some_and(|head| self.skbs[head].marks.ever_retrans)
     }
 
     /// `[tcp_identify_packet_loss]`
-    fn find_lost(&mut self, id: SockId, advanced: bool, cx: &mut Cx<'_, impl Sink>) {
+    fn find_lost(&mut self, id: SockId, news: &mut AckNews, cx: &mut Cx<'_, impl Sink>) {
         let sk = &self.socks[id];
         if sk.packets_out == 0 {
             return;
@@ -249,15 +293,14 @@ impl Kernel {
         let threshold = self.sysctl.tcp_reordering.max(1) as u32;
         if sk.sack_ok && self.uses_rack() {
             let prior = sk.retrans_out;
-            self.rack_detect_loss(id, cx);
-            if prior > self.socks[id].retrans_out && self.socks[id].ca < Ca::Recovery {
-                self.enter_recovery(id);
-            }
+            // Its own timer goes before the others.
+            news.set_xmit_timer &= !self.rack_detect_loss(id, cx);
+            news.lost_retrans |= prior > self.socks[id].retrans_out;
             return;
         }
         // [tcp_newreno_mark_lost]
         let enough = (sk.ca < Ca::Recovery && sk.sacked_out >= threshold)
-            || (sk.ca == Ca::Recovery && advanced);
+            || (sk.ca == Ca::Recovery && news.advanced);
         if let Some(head) = sk.rtx.head().filter(|_| enough) {
             let marks = self.skbs[head].marks;
             if !marks.sacked && !marks.lost {
@@ -271,11 +314,11 @@ impl Kernel {
     }
 
     /// Whatever was sent before the last delivered piece and is overdue is lost; for the rest a
-    /// timer is set. `[tcp_rack_detect_loss]`
-    pub(crate) fn rack_detect_loss(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+    /// timer is set, which it says. `[tcp_rack_detect_loss]`
+    pub(crate) fn rack_detect_loss(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) -> bool {
         let now_us = self.clock.micros(cx.now);
         if !self.socks[id].rack_advanced && self.socks[id].pending != Pending::Reordering {
-            return;
+            return false;
         }
         self.socks[id].rack_advanced = false;
         let sk = &self.socks[id];
@@ -307,6 +350,7 @@ impl Kernel {
             let when = self.clock.from_micros(us + 2_000);
             self.reset_xmit_timer(id, Pending::Reordering, when.max(Jiffies(1)), cx.now);
         }
+        longest.is_some()
     }
 
     /// `[tcp_enter_recovery]`
@@ -321,8 +365,21 @@ impl Kernel {
     }
 
     /// `[tcp_xmit_recovery]`
-    pub(crate) fn retransmit_after_ack(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
-        if self.socks[id].ca >= Ca::Recovery && self.socks[id].lost_out > 0 {
+    pub(crate) fn retransmit_after_ack(
+        &mut self,
+        id: SockId,
+        news: &AckNews,
+        cx: &mut Cx<'_, impl Sink>,
+    ) {
+        if news.rexmit == Rexmit::New {
+            self.push_pending(id, Nagle::Off, cx);
+            let sk = &mut self.socks[id];
+            if sk.snd_nxt.after(sk.high_seq) {
+                return;
+            }
+            sk.frto = false;
+        }
+        if news.rexmit != Rexmit::No {
             self.retransmit_lost(id, cx);
         }
     }

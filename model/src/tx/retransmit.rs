@@ -223,6 +223,7 @@ impl Kernel {
             at = skb::next(&self.skbs, skb);
         }
         let sk = &mut self.socks[id];
+        sk.frto = sk.ca < Ca::Recovery || sk.retransmits > 0;
         if sk.ca <= Ca::Disorder || !sk.high_seq.after(sk.snd_una) || sk.retransmits == 0 {
             sk.prior_ssthresh = sk.snd_ssthresh;
             sk.prior_cwnd = sk.snd_cwnd;
@@ -259,7 +260,7 @@ impl Kernel {
         let mut at = self.socks[id].rtx.head();
         while let Some(skb) = at {
             let sk = &self.socks[id];
-            if sk.in_flight() >= sk.snd_cwnd {
+            if sk.in_flight() >= sk.snd_cwnd || sk.retrans_out >= sk.lost_out {
                 return;
             }
             let marks = self.skbs[skb].marks;
