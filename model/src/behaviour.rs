@@ -111,6 +111,8 @@ behaviours! {
         "Only a segment that carries a scheduled ACK uses up quickack credit.";
     learns_buffer_overhead false true "6.6"
         "The window follows the share of payload measured in full segments; else half of the buffer counts.";
+    bursts_half_of_cwnd false true "3.19"
+        "One burst takes half of the congestion window at most, and its end has PSH; else all that may go.";
     orphan_count_is_cached false true "5.16"
         "tcp_max_orphans is tested against a count refreshed every 100 ms; else against an exact one.";
 }

@@ -23,6 +23,8 @@ pub enum Cause {
     Data,
     DataRetransmit,
     FastRetransmit,
+    RackRetransmit,
+    SlowStartRetransmit,
     TailLossProbe,
     Fin,
     FinRetransmit,

@@ -160,7 +160,7 @@ impl Live {
     /// Takes in what the kernel itself said.
     fn listen(&mut self, tap: &Tap) {
         let end_ns = sys::now_ns();
-        for word in tap.take(self.remote, self.zero_ns) {
+        for word in tap.take(self.remote, self.zero_ns, self.files.tids()) {
             let conn = Conn { local: self.talk.port_name(word.local), remote: word.remote.1 };
             let at_ns = word.at_ns - self.zero_ns;
             match word.what {

@@ -490,6 +490,8 @@ const fn sent_again(cause: Cause) -> bool {
             | Cause::SynAckRetransmit
             | Cause::DataRetransmit
             | Cause::FastRetransmit
+            | Cause::RackRetransmit
+            | Cause::SlowStartRetransmit
             | Cause::TailLossProbe
             | Cause::FinRetransmit
     )

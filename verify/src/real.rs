@@ -28,6 +28,8 @@ pub struct Files {
     remote: Addr,
     open: BTreeMap<i32, File>,
     pending: Vec<Pending>,
+    /// Every thread that has made calls, this one first.
+    tids: Vec<i32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +74,13 @@ pub struct Made {
 
 impl Files {
     /// None open; connect() goes to `remote`.
-    pub const fn new(remote: Addr) -> Self {
-        Self { remote, open: BTreeMap::new(), pending: Vec::new() }
+    pub fn new(remote: Addr) -> Self {
+        Self { remote, open: BTreeMap::new(), pending: Vec::new(), tids: vec![sys::tid()] }
+    }
+
+    /// The threads that have made calls.
+    pub fn tids(&self) -> &[i32] {
+        &self.tids
     }
 
     /// Makes the call; `None` if it blocks and [`Files::finished`] will tell.
@@ -108,6 +115,7 @@ impl Files {
         let Ok(thread) = thread else { return None };
         // Not before the thread runs: the number could be closed and used again until then.
         let (start_ns, tid) = begun.recv().unwrap_or_else(|_| (sys::now_ns(), 0));
+        self.tids.push(tid);
         match result.recv_timeout(PATIENCE) {
             Ok(outcome) => {
                 drop(thread.join());

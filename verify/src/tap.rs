@@ -113,15 +113,14 @@ impl Tap {
         fs::write(self.instance.join(file), value)
     }
 
-    /// Takes what was said about the peer address since `since_ns`, or by the calling thread
+    /// Takes what was said about the peer address since `since_ns`, or by one of these threads
     /// where the kernel named no peer.
-    pub fn take(&self, remote: Addr, since_ns: u64) -> Vec<Word> {
+    pub fn take(&self, remote: Addr, since_ns: u64, tids: &[i32]) -> Vec<Word> {
         self.catch_up();
-        let tid = sys::tid();
         let mut words = self.shared.words.lock().unwrap_or_else(PoisonError::into_inner);
         let mine = |w: &mut Word| {
             let peer = w.remote.0;
-            w.at_ns >= since_ns && (peer == remote || (peer == Addr::ANY && w.tid == tid))
+            w.at_ns >= since_ns && (peer == remote || (peer == Addr::ANY && tids.contains(&w.tid)))
         };
         let taken: Vec<Word> = words.extract_if(.., mine).collect();
         // Nobody will ask any more for what is older than every case can be.

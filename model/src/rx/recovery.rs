@@ -380,7 +380,7 @@ impl Kernel {
             sk.frto = false;
         }
         if news.rexmit != Rexmit::No {
-            self.retransmit_lost(id, cx);
+            self.retransmit_lost(id, false, cx);
         }
     }
 }

@@ -239,7 +239,7 @@ impl Kernel {
             if self.socks[id].ca < Ca::Recovery {
                 self.enter_recovery(id);
             }
-            self.retransmit_lost(id, cx);
+            self.retransmit_lost(id, true, cx);
         }
         if self.socks[id].pending != Pending::Retransmit {
             self.rearm_rto(id, cx);

@@ -58,9 +58,11 @@ impl Kernel {
         let mut sent = false;
         while let Some(skb) = self.socks[id].unsent.head() {
             let sk = &self.socks[id];
+            // [tcp_cwnd_test]
             let quota = match sk.snd_cwnd.saturating_sub(sk.in_flight()) {
                 0 if burst == Burst::Probe => 1,
                 0 => break,
+                n if self.behaviour.bursts_half_of_cwnd => n.min((sk.snd_cwnd / 2).max(1)),
                 n => n,
             };
             let Some(limit) = self.send_limit(id, skb, quota, nagle) else { break };

@@ -254,9 +254,14 @@ impl Kernel {
         }
     }
 
-    /// Sends lost pieces again as far as the congestion window goes.
-    /// `[tcp_xmit_retransmit_queue]`
-    pub(crate) fn retransmit_lost(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+    /// Sends lost pieces again as far as the congestion window goes, because an ACK allows it or
+    /// because RACK's timer has found them lost. `[tcp_xmit_retransmit_queue]`
+    pub(crate) fn retransmit_lost(
+        &mut self,
+        id: SockId,
+        by_timer: bool,
+        cx: &mut Cx<'_, impl Sink>,
+    ) {
         let mut at = self.socks[id].rtx.head();
         while let Some(skb) = at {
             let sk = &self.socks[id];
@@ -266,10 +271,11 @@ impl Kernel {
             let marks = self.skbs[skb].marks;
             if marks.lost && !marks.retrans && !marks.sacked {
                 let in_loss = sk.ca == Ca::Loss;
-                let (cause, mib) = if in_loss {
-                    (Cause::DataRetransmit, Mib::TCPSlowStartRetrans)
-                } else {
-                    (Cause::FastRetransmit, Mib::TCPFastRetrans)
+                let mib = if in_loss { Mib::TCPSlowStartRetrans } else { Mib::TCPFastRetrans };
+                let cause = match (by_timer, in_loss) {
+                    (true, _) => Cause::RackRetransmit,
+                    (false, true) => Cause::SlowStartRetransmit,
+                    (false, false) => Cause::FastRetransmit,
                 };
                 if !self.retransmit(id, skb, cause, cx) {
                     return;
