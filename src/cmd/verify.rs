@@ -1,5 +1,6 @@
 //! `finwait verify`: the same scripts on the live kernel and on the model.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use finwait_verify::check::Setup;
 use finwait_verify::session::{self, Finding, Options, Report};
 use finwait_verify::step::Case;
 use finwait_verify::tap::Tap;
-use finwait_verify::{guard, netns, plan};
+use finwait_verify::{guard, netns, plan, triple};
 
 use crate::failure::{Failure, Verdict, print};
 
@@ -60,6 +61,9 @@ pub(crate) struct Args {
     /// Show differing cases as they were found, not made small.
     #[arg(long)]
     pub(crate) no_shrink: bool,
+    /// Write the model's transitions to FILE, each marked as confirmed by this run or not.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) coverage: Option<PathBuf>,
     /// Write the live kernel's answers beside each script, as NAME.live.json.
     #[arg(long)]
     pub(crate) record: bool,
@@ -86,6 +90,11 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     bar.finish_and_clear();
     let text = if args.json { json(&options, &report) } else { story(&options, &setup, &report) };
     print(&text)?;
+    if let Some(path) = &args.coverage {
+        let shown = path.display();
+        std::fs::write(path, transitions(&report))
+            .map_err(|e| Failure::Input(format!("error: {shown}: {e}")))?;
+    }
     let scripts = report.differed.iter().filter(|f| !is_generated(&f.case)).count();
     let generated = report.differed.len() - scripts;
     let fine = scripts == 0 && generated <= args.at_most && report.unable.is_empty();
@@ -225,7 +234,30 @@ fn coverage(report: &Report) -> String {
     if !never.is_empty() {
         let _ = write!(out, "; never: {}", never.join(", "));
     }
-    let _ = write!(out, "\n{} (state, segment, answer) triples reached", report.triples.len());
+    let known = triple::known();
+    let confirmed = known.iter().filter(|t| report.triples.contains(**t)).count();
+    let _ = write!(
+        out,
+        "\n{confirmed} of {} known transitions (state, event, answer) confirmed, and {} others",
+        known.len(),
+        report.triples.len() - confirmed
+    );
+    out
+}
+
+/// Every known transition and every other that was reached, with a mark.
+fn transitions(report: &Report) -> String {
+    let known = triple::known();
+    let reached = report.triples.iter().map(String::as_str);
+    let all: BTreeSet<&str> = known.iter().copied().chain(reached).collect();
+    let mut out = format!(
+        "# kernel {}: transitions of the model (state | event | answer), confirmed or never reached\n",
+        kernel_version()
+    );
+    for triple in all {
+        let mark = if report.triples.contains(triple) { "confirmed" } else { "never    " };
+        let _ = writeln!(out, "{mark} {triple}");
+    }
     out
 }
 
@@ -258,7 +290,11 @@ fn json(options: &Options, report: &Report) -> String {
         "differed": differed,
         "unable": report.unable,
         "causes": causes,
-        "triples": report.triples,
+        "transitions": report.triples,
+        "never_reached": triple::known()
+            .into_iter()
+            .filter(|t| !report.triples.contains(*t))
+            .collect::<Vec<_>>(),
     });
     format!("{value}\n")
 }

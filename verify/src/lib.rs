@@ -28,5 +28,6 @@ pub mod step;
 pub mod sys;
 pub mod talk;
 pub mod tap;
+pub mod triple;
 pub mod veth;
 pub mod wire;

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use finwait_model::cause::Cause;
 use finwait_model::errno::Errno;
-use finwait_model::flow::{Addr, Endpoint};
+use finwait_model::flow::{Addr, Endpoint, FourTuple};
 use finwait_model::kernel::{Closed, Config, Fd, Icmp, Kernel, Object, Ready};
 use finwait_model::release::Release;
 use finwait_model::segment::Segment;
-use finwait_model::sink::{Cx, Note, Sink};
+use finwait_model::sink::{BucketEnd, Cx, DropReason, Note, Sink, TimerKind};
 use finwait_model::state::TcpState;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Instant};
@@ -23,6 +23,7 @@ use crate::seen::{
 };
 use crate::step::{Act, Call, Case, Step, Unreachable};
 use crate::talk::{LOCAL, Talk};
+use crate::triple::{self, Standing};
 
 /// Where nothing shows when the kernel did a step: so long after the call began.
 const INTO_KERNEL_NS: u64 = 10_000;
@@ -139,6 +140,9 @@ struct Tape {
     /// The lines of the tracepoints, if somebody wants them.
     tracer: Option<Tracer>,
     traced: Vec<String>,
+    /// Timers that fired since the last question, and buckets whose time was up.
+    fired: Vec<(FourTuple, Option<TimerKind>)>,
+    drops: Vec<DropReason>,
 }
 
 impl Sink for Tape {
@@ -151,8 +155,19 @@ impl Sink for Tape {
         let note = note();
         let line = self.tracer.as_mut().and_then(|t| t.note(self.now, &note));
         self.traced.extend(line);
-        if matches!(note, Note::State { .. }) {
-            self.states.push((self.now, note));
+        match note {
+            Note::State { .. } => self.states.push((self.now, note)),
+            Note::Timer { flow, kind } => self.fired.push((flow, Some(kind))),
+            Note::BucketDied { flow, how: BucketEnd::Expired, .. } => self.fired.push((flow, None)),
+            Note::Drop { reason, .. } => self.drops.push(reason),
+            Note::BucketBorn { .. }
+            | Note::BucketRefused { .. }
+            | Note::BucketTimeWait { .. }
+            | Note::BucketDied { .. }
+            | Note::RequestBorn { .. }
+            | Note::RequestDied { .. }
+            | Note::Orphaned { .. }
+            | Note::Destroyed { .. } => {}
         }
     }
 }
@@ -204,29 +219,69 @@ impl Model {
             }
             self.seen.timers.insert(due.ns);
             self.tape.now = now;
+            let before = Standing::of(&self.kernel, now);
+            self.forget();
             self.kernel.run_timers(&mut Cx { now, sink: &mut self.tape });
+            self.note_timers(&before, now);
             self.settle(now.ns);
         }
+    }
+
+    fn forget(&mut self) {
+        self.tape.fired.clear();
+        self.tape.drops.clear();
+    }
+
+    /// What the timers that just fired did.
+    fn note_timers(&mut self, before: &Standing, now: Instant) {
+        let after = Standing::of(&self.kernel, now);
+        for &(flow, kind) in &self.tape.fired {
+            let of = self.tape.sent.iter().filter(|(_, s, _)| s.flow == flow);
+            let causes = of.map(|(_, _, cause)| *cause);
+            let line =
+                triple::line(before.at(flow), &triple::timer(kind), after.at(flow), causes, &[]);
+            self.seen.triples.insert(line);
+        }
+    }
+
+    /// What a segment or a call did.
+    fn note_event(&mut self, before: &str, event: &str, after: &str) {
+        let causes = self.tape.sent.iter().map(|(_, _, cause)| *cause);
+        let line = triple::line(before, event, after, causes, &self.tape.drops);
+        self.seen.triples.insert(line);
     }
 
     fn act(&mut self, index: usize, step: &Step, at: u64) -> Result<(), String> {
         let now = Instant { ns: at };
         self.tape.now = now;
+        self.forget();
         let mut cx = Cx { now, sink: &mut self.tape };
         match &step.act {
             Act::Inject(packet) => {
                 let segment = self.talk.to_wire(packet);
-                let before = state_of(&self.kernel, &segment, now);
+                let before = Standing::of(&self.kernel, now);
                 self.kernel.rx(&segment, &mut cx);
-                let after = state_of(&self.kernel, &segment, now);
-                let answer = self.tape.sent.iter().map(|(_, _, cause)| cause.name());
-                let answer: Vec<&str> = answer.collect();
-                let triple = format!("{before} {} -> {after} {}", packet.flags, answer.join(" "));
-                self.seen.triples.insert(triple.trim_end().to_owned());
+                let after = Standing::of(&self.kernel, now);
+                let (before, after) = before.getting(&after, &segment);
+                self.note_event(before, &triple::segment(&segment), after);
             }
             Act::Icmp(u) => self.kernel.icmp(&icmp(u, &self.talk), &mut cx),
             Act::Sysctl { name, value } => set(self.kernel.sysctl_mut(), name, value)?,
-            Act::Call(call) => self.call(index, call, at),
+            Act::Call(call) => {
+                let fd = self.files.get(&call.fd()).copied();
+                let flow = fd.and_then(|fd| self.kernel.flow(fd).ok());
+                let before = fd.and_then(|fd| self.kernel.state(fd).ok());
+                self.call(index, call, at);
+                let after = Standing::of(&self.kernel, now);
+                let file = fd.and_then(|fd| self.kernel.state(fd).ok());
+                let after = match (file, flow) {
+                    (Some(state), _) => state.ss_name(),
+                    (None, Some(flow)) => after.at(flow),
+                    (None, None) => "nobody",
+                };
+                let before = before.map_or("no file", TcpState::ss_name);
+                self.note_event(before, &triple::call(call), after);
+            }
             Act::Await { .. } | Act::Look => {}
         }
         self.settle(at);
@@ -494,26 +549,6 @@ const fn sent_again(cause: Cause) -> bool {
             | Cause::SlowStartRetransmit
             | Cause::TailLossProbe
             | Cause::FinRetransmit
-    )
-}
-
-/// Who would get the segment, as a name: a state, `FIN-WAIT-2 bucket`, `nobody`.
-fn state_of(kernel: &Kernel, segment: &Segment, now: Instant) -> String {
-    let (local, remote) = (segment.flow.destination(), segment.flow.source());
-    let rows = kernel.rows(now);
-    let own = rows.iter().find(|r| r.local.port == local.port && r.remote == remote);
-    let listener = || rows.iter().find(|r| r.local.port == local.port && r.remote.port == 0);
-    own.or_else(listener).map_or_else(
-        || "nobody".to_owned(),
-        |row| {
-            let kind = match row.object {
-                Object::Bucket => " bucket",
-                Object::Request => " request",
-                Object::Sock if row.orphan => " orphan",
-                Object::Sock | Object::Listener => "",
-            };
-            format!("{}{kind}", row.state)
-        },
     )
 }
 
