@@ -37,7 +37,7 @@ impl Ear {
     }
 
     /// The next packet, if there is one that matters.
-    pub fn next(&mut self) -> io::Result<Option<Heard>> {
+    pub fn heard(&mut self) -> io::Result<Option<Heard>> {
         while let Some(packet) = sys::receive_packet(self.socket.as_fd(), &mut self.buffer)? {
             let at_ns = match packet.at_ns {
                 0 => sys::now_ns(),

@@ -307,7 +307,7 @@ impl Live {
                 Err(e) => return Err(e),
             }
         }
-        while let Some(heard) = self.ear.next()? {
+        while let Some(heard) = self.ear.heard()? {
             match heard {
                 Heard::Arrived(at) => self.arrived = Some(at),
                 Heard::Sent(at, segment) => {
