@@ -169,13 +169,15 @@ const AGAIN: usize = 6;
 const ERROR: &str = "8388608";
 
 /// Causes that send something again. A probe repeats the last byte.
-const REPEATS: [&str; 10] = [
+const REPEATS: [&str; 12] = [
     "syn-retransmit",
     "syn-ack-timer",
     "syn-ack-again",
     "syn-ack-retransmit",
     "data-retransmit",
     "fast-retransmit",
+    "rack-retransmit",
+    "slow-start-retransmit",
     "tail-loss-probe",
     "fin-retransmit",
     "probe-zero-window",
