@@ -73,11 +73,11 @@ pub fn play_visited(
     }
     sys::no_timer_slack();
     sys::prepare_interrupts();
-    let diag = Diag::open()?;
+    let (diag, ear) = (Diag::open()?, Ear::open()?);
     visitor(Visit::Before)?;
     let mut live = Live {
         diag,
-        ear: Ear::open()?,
+        ear,
         arrived: None,
         ns,
         tick,
