@@ -317,7 +317,7 @@ impl Model {
         let mut pending = Pending { step, start_ns: at, call: call.clone(), fd, placed: 0 };
         if let Call::Connect { conn, .. } = call {
             let answer = self.attempt(&mut pending, at, nonblock);
-            if let Ok(flow) = self.kernel.flow(fd) {
+            if let Some(flow) = self.kernel.flow(fd).ok().filter(|f| f.sport != 0) {
                 self.talk.alias(flow.sport, conn.local);
             }
             return self.keep_or_answer(pending, answer, at);
