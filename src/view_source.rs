@@ -1,20 +1,20 @@
 //! Where views come from: a recorded run, or a scenario, which is simulated as far as somebody looks.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use finwait_model::cause::Cause;
 use finwait_model::segment::Segment;
 use finwait_model::sink::Note;
 use finwait_model::time::{Instant, Span};
-use finwait_sim::recording::{Filter, Recording, What};
-use finwait_sim::run::Progress;
+use finwait_sim::recording::{Filter, Header, Recorder, Recording, What};
+use finwait_sim::run::{Progress, run_watched};
 use finwait_sim::sample::Sample;
 use finwait_sim::scenario::{Error, Scenario, nearest};
 use finwait_sim::view::HostView;
 use finwait_sim::watch::{Count, Sent, Watch};
-use finwait_sim::world::{HostId, World};
+use finwait_sim::world::{HostId, Turns, World};
 
 use crate::failure::Failure;
 use crate::plan;
@@ -181,6 +181,21 @@ impl Source {
         }
         Ok(())
     }
+    /// The run as a recording; a scenario is played to its end and recorded in memory.
+    pub(crate) fn into_recording(self) -> Result<Recording, Failure> {
+        let scenario = match self.kind {
+            Kind::Recorded { recording, .. } => return Ok(*recording),
+            Kind::Simulated { scenario, .. } => scenario,
+        };
+        // Nobody reads the scenario's text out of a recording that is not kept.
+        let header = Header::new(&scenario, "", None);
+        let mut recorder = Recorder::new(Vec::new(), header);
+        let bar = Bar::new(&self.name, scenario.duration);
+        let outcome = run_watched(&scenario, Turns::Forward, &mut recorder, |now| bar.show(now));
+        bar.finish();
+        let bytes = recorder.finish(&outcome)?;
+        Recording::read(Cursor::new(bytes)).map_err(|e| broken(&self.name, &e))
+    }
     /// Lets everything happen in a scenario that happens before `to`, and calls `done` now and
     /// then: whatever `watch` has seen until then is complete.
     fn simulate<W: Watch>(
@@ -208,7 +223,7 @@ impl Source {
 }
 
 /// A recording that cannot be read.
-fn broken(path: &str, error: &finwait_sim::recording::Error) -> Failure {
+pub(crate) fn broken(path: &str, error: &finwait_sim::recording::Error) -> Failure {
     Failure::Input(format!("error: cannot read {path}: {error}"))
 }
 

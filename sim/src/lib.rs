@@ -25,5 +25,6 @@ pub mod text;
 pub mod units;
 pub mod view;
 pub mod watch;
+pub mod why;
 pub mod wire;
 pub mod world;

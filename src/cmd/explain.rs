@@ -1,23 +1,30 @@
-//! `finwait explain`: what a name means.
+//! `finwait explain`: what a name means, and why a run's RSTs were sent.
+
+use std::path::Path;
 
 use finwait_sim::glossary::{Entry, Glossary, Kind};
 use finwait_sim::scenario::Error;
 
+use crate::cmd::why;
 use crate::failure::{Failure, Verdict, print};
 use crate::story::entry;
 
 /// How many names are proposed for one that is unknown.
 const PROPOSED: usize = 5;
 
-/// Say what a name means: a cause, counter, sysctl, state, behaviour, reason, kernel function or myth.
+/// Say what a name means (a cause, counter, sysctl, state, behaviour, reason, kernel function or
+/// myth), or why a run's RST was sent.
 ///
-/// Names are found as finwait, nstat, ss, sysctl and the kernel's tracepoints print them, in any case, with
+/// An existing file is a run. Names are found as finwait, nstat, ss, sysctl and the kernel's tracepoints print them, in any case, with
 /// or without their prefixes. Without a name: a list of all.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The name, such as rst-no-socket, TCPTimeWaitOverflow, tcp_fin_timeout or FIN-WAIT-2.
-    #[arg(value_name = "NAME")]
+    /// A name, such as rst-no-socket, TCPTimeWaitOverflow, tcp_fin_timeout or FIN-WAIT-2; or a run:
+    /// a recording, or a scenario.
+    #[arg(value_name = "WHAT")]
     pub(crate) what: Option<String>,
+    #[command(flatten)]
+    pub(crate) why: why::Asked,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -25,6 +32,12 @@ pub(crate) struct Args {
 
 /// Explains it, or lists what can be explained.
 pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
+    if args.why.asks() {
+        return why::run(args.what.as_deref(), &args.why, args.json);
+    }
+    if let Some(file) = args.what.as_deref().filter(|name| Path::new(name).is_file()) {
+        return Err(why::nothing_asked(file));
+    }
     let glossary = Glossary::new();
     let text = match &args.what {
         Some(name) => {
@@ -57,7 +70,7 @@ fn unknown(glossary: &Glossary, name: &str) -> Failure {
                 .to_owned(),
         help: Some(help),
     };
-    Failure::in_text("NAME", name, &error)
+    Failure::in_text("WHAT", name, &error)
 }
 
 fn list(all: &[Entry]) -> String {

@@ -9,3 +9,4 @@ pub(crate) mod run;
 pub(crate) mod tcpdump;
 pub(crate) mod verify;
 pub(crate) mod view;
+pub(crate) mod why;

@@ -1,6 +1,7 @@
 //! A run told on one screen: buckets over time, the tables at the edge, each kind of RST with its
 //! reason, what would have helped, and the fingerprint.
 
+pub(crate) mod chain;
 mod chart;
 pub(crate) mod entry;
 pub(crate) mod json;

@@ -15,4 +15,5 @@ mod run;
 mod scripts;
 mod story;
 mod views;
+mod why;
 mod witnesses;

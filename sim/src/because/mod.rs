@@ -6,7 +6,7 @@
 //! the two when the RST leaves.
 
 mod past;
-mod text;
+pub(crate) mod text;
 mod why;
 
 pub use past::{Fatal, Past};

@@ -81,7 +81,7 @@ fn fatal_text(fatal: Fatal) -> String {
 }
 
 /// What a segment is, in a word or two.
-const fn words(segment: &Segment) -> &'static str {
+pub(crate) const fn words(segment: &Segment) -> &'static str {
     let flags = segment.flags;
     match (flags.syn(), flags.fin(), segment.len > 0) {
         (true, _, _) if flags.ack() => "the SYN-ACK",

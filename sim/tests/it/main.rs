@@ -11,3 +11,4 @@ mod recording;
 mod scenarios;
 mod stage;
 mod views;
+mod why;

@@ -1,0 +1,107 @@
+//! Why a RST was sent, back to its first cause, and what would have averted it.
+//!
+//! [`chain`] reads what a [`Recording`] holds of the RST's connection and follows each event to those
+//! that made it happen: an answer to the segment that arrived, that to its sender, a bucket's
+//! refusal to the ACK that asked for it and to the table that was full. Read in this order: `past`
+//! (what is searched), `follow` (which event leads to which), `tell` (an event in words), `avert`
+//! (by how much it was missed), `table` (when the bucket table became full).
+
+mod avert;
+mod follow;
+mod past;
+mod stack;
+mod table;
+mod tell;
+
+pub use stack::{Stack, stacks};
+
+use finwait_model::cause::Cause;
+use finwait_model::segment::Segment;
+use finwait_model::time::Instant;
+
+use crate::because::{Because, Explain};
+use crate::recording::{Error, Event, Recording, What};
+use crate::watch::{Sent, Watch};
+use crate::world::HostId;
+
+/// A sysctl and its value then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decided {
+    /// The full name.
+    pub sysctl: &'static str,
+    /// The value, as /proc/sys shows it.
+    pub value: String,
+}
+
+/// One event of a chain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// When it happened.
+    pub at: Instant,
+    /// On which host.
+    pub host: HostId,
+    /// What kind of event: `sent`, `received`, `call`, `bucket-refused`, ….
+    pub event: &'static str,
+    /// What happened.
+    pub text: String,
+    /// Kernel functions in which it happened, outermost first.
+    pub functions: Vec<&'static str>,
+    /// The sysctls that decided.
+    pub decided: Vec<Decided>,
+    /// What it would have taken to avert it, as the events tell.
+    pub averted: Vec<String>,
+    /// The links that made it happen, as places in the chain; none for a first cause.
+    pub causes: Vec<usize>,
+}
+
+/// A RST with everything that led to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chain {
+    /// The RST.
+    pub reset: Segment,
+    /// The kernel site that sent it.
+    pub cause: Cause,
+    /// The earlier event that made it inevitable, as the story of a run tells it.
+    pub because: Because,
+    /// The RST first; each of the others is a cause of one before it.
+    pub links: Vec<Link>,
+}
+
+/// The RST with that number, from 1 on, of one host or of all, in order of time.
+pub fn reset(rec: &Recording, host: Option<HostId>, number: u64) -> Result<Option<Event>, Error> {
+    let Some(host) = host else { return rec.reset(number) };
+    let Some(before) = number.checked_sub(1) else { return Ok(None) };
+    let Ok(before) = usize::try_from(before) else { return Ok(None) };
+    rec.resets().filter(|e| e.as_ref().map_or(true, |e| e.host == host)).nth(before).transpose()
+}
+
+/// How many RSTs that host, or all, have sent.
+pub fn reset_count(rec: &Recording, host: Option<HostId>) -> Result<u64, Error> {
+    let Some(host) = host else { return Ok(rec.reset_count()) };
+    rec.resets().try_fold(0, |count, event| Ok(count + u64::from(event?.host == host)))
+}
+
+/// Follows a RST of the recording back to its first causes; `None` for any other event.
+pub fn chain(rec: &Recording, event: &Event) -> Result<Option<Chain>, Error> {
+    let What::Sent { segment, cause, .. } = event.what else { return Ok(None) };
+    let past = past::Past::until(rec, event, segment.flow)?;
+    let Some(place) = past.events.iter().rposition(|e| e == event) else { return Ok(None) };
+    let mut explain = Explain::new(rec.hosts().len());
+    for Event { at, host, what } in &past.events[..place] {
+        if let What::Note(note) = what {
+            explain.noted(*at, *host, note);
+        }
+    }
+    let Some(explained) = explain.explain(&sent(event)) else { return Ok(None) };
+    let links = follow::Follow::new(rec, &past, place, &explained).links()?;
+    Ok(Some(Chain { reset: segment, cause, because: explained.because, links }))
+}
+
+/// The event as whoever watches the run sees it.
+fn sent(event: &Event) -> Sent<'_> {
+    let What::Sent { segment, cause, fate, answers } = &event.what else {
+        unreachable!("invariant: a chain begins at a segment that left")
+    };
+    let answers = answers.as_ref();
+    Sent { at: event.at, host: event.host, segment, cause: *cause, answers, fate: *fate }
+}

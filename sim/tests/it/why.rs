@@ -1,0 +1,92 @@
+//! Chains from a RST back to its first cause: every link is an event, and every RST has a cause.
+
+use std::io::Cursor;
+
+use finwait_model::sink::Note;
+use finwait_model::time::{Instant, Span};
+use finwait_sim::because::Because;
+use finwait_sim::recording::{Event, Filter, Header, Recorder, Recording, What};
+use finwait_sim::run::run_watched;
+use finwait_sim::scenario::Scenario;
+use finwait_sim::why::{self, Chain};
+use finwait_sim::world::{HostId, Turns};
+
+use crate::stage::{names, set};
+
+fn recorded(scenario: &Scenario) -> Recording {
+    let mut recorder = Recorder::new(Vec::new(), Header::new(scenario, "", None));
+    let outcome = run_watched(scenario, Turns::Forward, &mut recorder, |_| ());
+    let bytes = recorder.finish(&outcome).expect("memory can be written");
+    Recording::read(Cursor::new(bytes)).expect("it is whole")
+}
+
+fn chain(rec: &Recording, host: Option<HostId>, number: u64) -> Chain {
+    let event = why::reset(rec, host, number).expect("it can be read").expect("there is one");
+    why::chain(rec, &event).expect("it can be read").expect("a RST has a chain")
+}
+
+/// Every cause stands in the chain, no link is its own cause, and only first causes have none.
+fn check(chain: &Chain) {
+    for (place, link) in chain.links.iter().enumerate() {
+        assert!(link.causes.iter().all(|&c| c < chain.links.len() && c != place), "{chain:#?}");
+        for &cause in &link.causes {
+            assert!(chain.links[cause].at <= link.at, "a cause comes later: {chain:#?}");
+        }
+    }
+}
+
+#[test]
+fn the_incident_leads_from_the_rst_to_the_full_table_by_events_of_the_run() {
+    let mut scenario = set("incident.toml", &["web.net.ipv4.tcp_max_tw_buckets=20000"]);
+    scenario.duration = Span::secs(20);
+    let rec = recorded(&scenario);
+    let web = rec.host("web").expect("it has one");
+    let chain = chain(&rec, Some(web), 20);
+    check(&chain);
+    assert_eq!(chain.because, Because::FinWait2Refused);
+    let all = Instant::ZERO..Instant { ns: u64::MAX };
+    let events: Vec<Event> =
+        rec.events(all, Filter::ALL).map(|e| e.expect("it is whole")).collect();
+    for link in &chain.links {
+        let it = events.iter().find(|e| e.at == link.at && e.host == link.host);
+        assert!(it.is_some(), "no event at {}: {link:?}", link.at);
+    }
+    let told: Vec<&str> = chain.links.iter().map(|l| l.event).collect();
+    assert_eq!(told[..3], ["sent", "received", "sent"], "the RST, the FIN, its departure");
+    let refused = chain.links.iter().find(|l| l.event == "bucket-refused").expect("a refusal");
+    assert_eq!(refused.decided[0].sysctl, "net.ipv4.tcp_max_tw_buckets");
+    assert_eq!(refused.decided[0].value, "20000");
+    assert!(refused.averted.iter().any(|a| a.contains("one bucket more: a limit of 20,001")));
+    assert!(refused.averted.iter().any(|a| a.starts_with("the peer's FIN ")));
+    let full = chain.links.iter().find(|l| l.event == "table-full").expect("it became full");
+    let first = events
+        .iter()
+        .find(|e| e.host == web && matches!(e.what, What::Note(Note::BucketRefused { .. })));
+    assert_eq!(Some(full.at), first.map(|e| e.at));
+    let calls = chain.links.iter().filter(|l| l.text.contains("calls close("));
+    assert_eq!(calls.count(), 2, "both ends close: {chain:#?}");
+}
+
+#[test]
+fn every_rst_of_the_examples_has_a_cause_that_is_known() {
+    let mut resets = 0;
+    for name in names() {
+        let mut scenario = set(&name, &[]);
+        if name == "incident.toml" || name.starts_with("slots") {
+            scenario.duration = scenario.duration.min(Span::secs(3));
+        }
+        let rec = recorded(&scenario);
+        let count = why::reset_count(&rec, None).expect("it can be read");
+        // The first of thousands stand for all: each takes a look at the whole file.
+        for number in 1..=count.min(25) {
+            let chain = chain(&rec, None, number);
+            check(&chain);
+            assert_ne!(chain.because, Because::Unknown, "{name}, RST {number}: {chain:#?}");
+            assert!(chain.links.len() > 1, "{name}, RST {number}: {chain:#?}");
+            resets += 1;
+        }
+        let stacks = why::stacks(&rec, None).expect("it can be read");
+        assert_eq!(stacks.iter().map(|s| s.count).sum::<u64>(), count, "{name}");
+    }
+    assert!(resets > 20, "the examples send RSTs: {resets}");
+}
