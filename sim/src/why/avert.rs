@@ -29,6 +29,11 @@ pub(super) fn of(past: &Past, place: usize, reset: &Event) -> Vec<String> {
             vec![format!("a close() more than {late} later, or the segment as much earlier")]
         }
         What::Sent { cause: Cause::RstUnreadData, .. } => unread(past, place),
+        What::Sent { cause: Cause::RstNoSocket, answers: Some(syn), .. }
+            if syn.flags.syn() && !syn.flags.ack() =>
+        {
+            vec![format!("a listener on port {}", syn.flow.dport)]
+        }
         What::Sent { segment, .. } if !segment.flags.fin() && segment.flags.ack() => {
             alone(past, place)
         }
@@ -69,7 +74,7 @@ fn refused(event: &Event, substate: TcpState, reset: &Event) -> Vec<String> {
     let mut all = vec![format!("{more} more: a limit of {needed}{but}")];
     if let Some(next) = next_expiry.filter(|next| *next > event.at) {
         let early = short(next.since(event.at));
-        all.push(format!("this {early} later, when the next bucket was due to go ({next} s)"));
+        all.push(format!("asked {early} later, when the next bucket was due to go ({next} s)"));
     }
     let fin = matches!(reset.what, What::Sent { answers: Some(s), .. } if s.flags.fin());
     if substate == TcpState::FinWait2 && fin && reset.at > event.at {

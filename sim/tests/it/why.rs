@@ -11,7 +11,7 @@ use finwait_sim::scenario::Scenario;
 use finwait_sim::why::{self, Chain};
 use finwait_sim::world::{HostId, Turns};
 
-use crate::stage::{names, set};
+use crate::stage::{edited, names, set};
 
 fn recorded(scenario: &Scenario) -> Recording {
     let mut recorder = Recorder::new(Vec::new(), Header::new(scenario, "", None));
@@ -89,4 +89,30 @@ fn every_rst_of_the_examples_has_a_cause_that_is_known() {
         assert_eq!(stacks.iter().map(|s| s.count).sum::<u64>(), count, "{name}");
     }
     assert!(resets > 20, "the examples send RSTs: {resets}");
+}
+
+/// The first RST of a scenario that is changed so.
+fn first_of(edits: &[(&str, &str)]) -> Chain {
+    let chain = chain(&recorded(&edited("closes-apart.toml", edits)), None, 1);
+    check(&chain);
+    chain
+}
+
+#[test]
+fn what_averts_it_is_computed_from_the_events() {
+    let unread = first_of(&[
+        (
+            "rate = \"5/s\"",
+            "rate = \"5/s\"\nrequest_bytes = 60\nresponse_bytes = 200\nclose = \"unread\"",
+        ),
+        ("port = 80", "port = 80\nrequest_bytes = 60\nresponse_bytes = 200"),
+    ]);
+    assert_eq!(unread.because, Because::UnreadData);
+    assert_eq!(unread.links[0].averted, ["recv() of 200 bytes more before close()"]);
+    assert!(unread.links[1].text.contains("calls close("), "{unread:#?}");
+    let nobody = first_of(&[("to = \"peer:80\"", "to = \"peer:81\"")]);
+    assert_eq!(nobody.because, Because::NobodyListens);
+    assert_eq!(nobody.links[0].averted, ["a listener on port 81"]);
+    let last = nobody.links.last().expect("it has links");
+    assert!(last.text.contains("calls connect(") && last.causes.is_empty(), "{nobody:#?}");
 }
