@@ -190,6 +190,9 @@ impl Kernel {
                 self.trim_head(id, head);
             }
             let acked = if whole { before } else { before - self.skbs[head].segments() };
+            if acked == 0 {
+                break; // [tcp_tso_acked]: not one whole segment
+            }
             if piece.marks.retrans || piece.marks.ever_retrans {
                 // Which of the copies is acknowledged? Only the timestamp can tell.
                 news.retrans_acked = true;

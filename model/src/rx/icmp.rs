@@ -57,9 +57,15 @@ impl Kernel {
             self.clock.from_micros(u64::from(sk.srtt_us >> 3) + u64::from(sk.rttvar_us))
         };
         sk.rto = (base.0 << sk.backoff).min(max) as u32;
-        let left = self.rto_delta_us(id, cx.now);
-        let when =
-            if left > 0 { self.clock.from_micros(left as u64) } else { crate::time::Jiffies(1) };
-        self.reset_xmit_timer(id, crate::sock::Pending::Retransmit, when, cx.now);
+        let rto = u64::from(sk.rto);
+        let sent_us = sk.rtx.head().map_or(0, |head| self.skbs[head].sent_us);
+        let gone = self.clock.from_micros(self.clock.micros(cx.now).saturating_sub(sent_us)).0;
+        if rto > gone {
+            let left = crate::time::Jiffies(rto - gone);
+            self.reset_xmit_timer(id, crate::sock::Pending::Retransmit, left, cx.now);
+        } else {
+            // By the RTO as it is now the time was up before.
+            self.retransmit_timer(id, cx);
+        }
     }
 }

@@ -19,8 +19,11 @@ pub(crate) enum TwVerdict {
     Drop,
     /// Nothing, but the 60 s begin anew and the timestamp is taken.
     Restart,
-    /// 3.10 with tcp_rfc1337: a RST that restarts the 60 s.
-    RestartByRst,
+    /// With tcp_rfc1337 a RST only leaves its timestamp (and on 3.10 restarts the 60 s).
+    IgnoreRst {
+        /// Do the 60 s begin anew?
+        restart: bool,
+    },
     /// It goes, silently: TIME_WAIT assassination, or a reset FIN_WAIT2.
     Bury,
     /// Out of window or PAWS: an ACK, limited. `[TCP_TW_ACK_OOW]`
@@ -64,8 +67,7 @@ pub(crate) fn judge(
     if !paws && seg.seq == tw.rcv_nxt && (seg.seq == end || seg.flags.rst()) {
         return match (seg.flags.rst(), rfc1337) {
             (true, false) => TwVerdict::Bury,
-            (true, true) if rst_restarts => TwVerdict::RestartByRst,
-            (true, true) => TwVerdict::Drop,
+            (true, true) => TwVerdict::IgnoreRst { restart: rst_restarts },
             (false, _) => TwVerdict::Restart,
         };
     }
@@ -112,7 +114,14 @@ impl Kernel {
                 self.take_bucket_timestamp(tw, seg, now_s);
                 self.restart_bucket(tw, cx);
             }
-            TwVerdict::RestartByRst => self.restart_bucket(tw, cx),
+            TwVerdict::IgnoreRst { restart } => {
+                self.take_bucket_timestamp(tw, seg, now_s);
+                if restart {
+                    self.restart_bucket(tw, cx);
+                } else {
+                    self.drop_segment(seg, DropReason::NotSpecified, cx);
+                }
+            }
             TwVerdict::Bury => self.bury(tw, BucketEnd::Reset, cx),
             TwVerdict::AckLimited { restart, paws } => {
                 if paws {

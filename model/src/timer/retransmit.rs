@@ -42,7 +42,7 @@ impl Kernel {
     }
 
     /// An RTO. `[tcp_retransmit_timer]`
-    fn retransmit_timer(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+    pub(crate) fn retransmit_timer(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
         let sk = &self.socks[id];
         let Some(head) = sk.rtx.head() else { return };
         let opening = matches!(sk.state, TcpState::SynSent | TcpState::SynRecv);

@@ -1,6 +1,6 @@
 //! Filters in the syntax of pcap-filter(7), as far as it speaks of TCP over IPv4.
 //!
-//! [`parser`] follows the grammar of libpcap to the letter where people would notice: `and` and `or`
+//! `parser` follows the grammar of libpcap to the letter where people would notice: `and` and `or`
 //! bind alike and from the left, a bare `81` takes over the qualifiers of what stands before it, and
 //! a packet that is too short for a `tcp[60]` is rejected whatever stands around it. What simulated
 //! hosts do not speak (`udp`, `arp`) selects nothing; what needs more than an IP header (`ether`,
