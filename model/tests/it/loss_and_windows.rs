@@ -44,6 +44,40 @@ fn fast_retransmit() {
     }
 }
 
+/// All ten are lost: after the timeout, ACKs make room for the rest.
+#[test]
+fn slow_start_after_a_timeout() {
+    for release in Release::ALL {
+        let sets = [("tcp_sack", "0")];
+        let mut pair = Pair::with(release, &sets, &sets);
+        let (c, s) = pair.connect();
+        let at = pair.log.len();
+        pair.lose = |end, seg, _| end == C && seg.len > 0;
+        pair.send(C, c, 14_000);
+        pair.lose = |_, _, _| false;
+        pair.run(Span::secs(3));
+        assert_eq!(pair.recv(S, s), Ok(14_000), "{release}\n{}", pair.ladder(at));
+        let causes = causes(&pair, at);
+        assert!(causes.contains(&Cause::DataRetransmit), "{release}\n{}", pair.ladder(at));
+        assert!(causes.contains(&Cause::SlowStartRetransmit), "{release}\n{}", pair.ladder(at));
+        assert!(pair.mib(C, Mib::TCPSlowStartRetrans) > 0, "{release}");
+    }
+}
+
+/// One of two is lost: RACK waits a quarter of a round trip for it, then its timer sends it again.
+#[test]
+fn rack_waits_for_what_may_be_reordered() {
+    let mut pair = Pair::with(Release::V6_18, &[], &[]);
+    let (c, s) = pair.connect();
+    let at = pair.log.len();
+    pair.lose = |end, seg, _| end == C && seg.len > 0 && !seg.flags.psh();
+    pair.send(C, c, 2_800);
+    pair.lose = |_, _, _| false;
+    pair.run(Span::millis(150));
+    assert_eq!(pair.recv(S, s), Ok(2_800), "{}", pair.ladder(at));
+    assert!(causes(&pair, at).contains(&Cause::RackRetransmit), "{}", pair.ladder(at));
+}
+
 /// Out of order, with a hole, and the hole filled: D2.3.
 #[test]
 fn a_hole_in_the_data() {

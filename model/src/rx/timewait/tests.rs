@@ -232,9 +232,9 @@ fn time_wait_first_match() {
 /// Section 6.4 a1 with tcp_rfc1337 = 1.
 const RFC1337: &str = "
 flags seq  len tsval age      verdict
-R     0    0   -     -        3.10: restart by rst  6.18: drop
-R.    0    0   -     -        3.10: restart by rst  6.18: drop
-R     0    0   3     0        3.10: restart by rst  6.18: drop
+R     0    0   -     -        3.10: restart by rst  6.18: ignore rst
+R.    0    0   -     -        3.10: restart by rst  6.18: ignore rst
+R     0    0   3     0        3.10: restart by rst  6.18: ignore rst
 R     1    0   -     -        drop
 R     0    0   -1    0        paws only
 .     0    0   -     -        restart
