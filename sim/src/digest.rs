@@ -115,7 +115,7 @@ mod tests {
         digest.text("web");
         digest.word(42);
         digest.segment(Instant { ns: 7 }, &segment(), Cause::Fin);
-        assert_eq!(digest.to_string(), "a9ae1d0ecada1058");
+        assert_eq!(digest.to_string(), "a7b15a059da05898");
     }
 
     #[test]
