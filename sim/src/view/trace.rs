@@ -104,6 +104,8 @@ impl Tracer {
             | Cause::SynAckRetransmit
             | Cause::DataRetransmit
             | Cause::FastRetransmit
+            | Cause::RackRetransmit
+            | Cause::SlowStartRetransmit
             | Cause::FinRetransmit
             | Cause::TailLossProbe => {
                 let state = state.map_or("TCP_CLOSE", TcpState::kernel_name);
