@@ -1,0 +1,9 @@
+//! Sequence ladders: two ends, time downwards, arrows between them. As text for terminals and test
+//! failures, and as a figure.
+//!
+//! `rows` brings a story into rows that both draw: what happens at either end, and the arrow.
+
+mod rows;
+mod text;
+
+pub use text::text;

@@ -1,0 +1,230 @@
+//! A ladder as text, for terminals, issues and test failures.
+
+use std::fmt::Write as _;
+
+use finwait_model::kernel::Object;
+use finwait_model::time::Instant;
+
+use super::rows::{Arrow, Part, Row, rows};
+use crate::story::{End, Side, Story, Way, words};
+
+/// Columns of the time.
+const TIME: usize = 13;
+/// The narrowest arrow: it holds a segment and how long it took.
+const ARROW: usize = 46;
+/// The narrowest column of what happens at an end.
+const BESIDE: usize = 18;
+
+/// Draws it in lines of `width` columns, or a little more if that is too few.
+pub fn text(story: &Story, width: usize) -> String {
+    let beside = (width.saturating_sub(TIME + ARROW + 6) / 2).clamp(BESIDE, 30);
+    let arrow = width.saturating_sub(TIME + 2 * beside + 6).clamp(ARROW, 60);
+    let page = Page { story, beside, arrow };
+    let mut out = page.head();
+    let mut shown = None;
+    for row in &rows(story) {
+        page.row(row, &mut shown, &mut out);
+    }
+    page.foot(&mut out);
+    out
+}
+
+struct Page<'a> {
+    story: &'a Story,
+    beside: usize,
+    arrow: usize,
+}
+
+impl Page<'_> {
+    fn head(&self) -> String {
+        let mut out = String::new();
+        let [left, right] = &self.story.ends;
+        let mut line = |time: &str, left: &str, right: &str| {
+            let gap = " ".repeat(self.arrow + 4);
+            let line = format!("{time:>TIME$} {left:>beside$}{gap}{right}", beside = self.beside);
+            let _ = writeln!(out, "{}", line.trim_end());
+        };
+        line("", &left.name(), &right.name());
+        line("time", &left.kernel(), &right.kernel());
+        out
+    }
+    fn row(&self, row: &Row, shown: &mut Option<Instant>, out: &mut String) {
+        if let Some(quiet) = row.quiet {
+            let (time, beside) = (format!("⋮ {}", words::span(quiet)), self.beside);
+            let middle = " ".repeat(self.arrow);
+            let _ = writeln!(out, "{time:>TIME$} {:beside$} ⋮{middle}⋮", "");
+        }
+        let wrap = |side: Side| -> Vec<String> {
+            row.cells[side].iter().flat_map(|cell| wrapped(&cell.text, self.beside)).collect()
+        };
+        let (left, right) = (wrap(0), wrap(1));
+        let mut middle = match row.arrow {
+            Some(arrow) => vec![self.arrow(arrow)],
+            None => Vec::new(),
+        };
+        if let Some(arrow) = row.arrow.filter(|arrow| arrow.part != Part::Arrives) {
+            middle.extend(self.reason(arrow.flight));
+        }
+        // What was done before the arrow stands above it.
+        for n in 0..left.len().max(right.len()).max(middle.len()) {
+            let text = |lines: &[String]| lines.get(n).cloned().unwrap_or_default();
+            let time = match shown {
+                Some(at) if *at == row.at => String::new(),
+                _ => row.at.to_string() + " s",
+            };
+            *shown = Some(row.at);
+            let inner = match middle.get(n) {
+                Some(line) => line.clone(),
+                None => {
+                    let [a, b] = [0, 1].map(|side| self.lifeline(side, row.at));
+                    format!("{a}{}{b}", " ".repeat(self.arrow))
+                }
+            };
+            let beside = self.beside;
+            let line = format!("{time:>TIME$} {:>beside$} {inner} {}", text(&left), text(&right));
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+    }
+    /// What stands at an end: a socket, a bucket, a request, or nothing.
+    fn lifeline(&self, side: Side, at: Instant) -> char {
+        lifeline(&self.story.ends[side], at)
+    }
+    /// An arrow between its two lifelines.
+    fn arrow(&self, arrow: Arrow) -> String {
+        let flight = &self.story.flights[arrow.flight];
+        let line = if flight.is_reset() { '═' } else { '─' };
+        let stroke = |n: usize| line.to_string().repeat(n);
+        let label = words::segment(flight);
+        let way = words::way(flight);
+        let letter = letter(arrow.flight);
+        // Written from its tail to its head, and turned round for the other direction.
+        let (tail, fill, head) = match (arrow.part, flight.way) {
+            (Part::Whole, _) => (vec![stroke(2), label], line, vec![way, format!("{line}▶")]),
+            (Part::Leaves, Way::Arrives) => {
+                (vec![stroke(2), label, stroke(2), letter], ' ', vec![])
+            }
+            // It ends where it was lost.
+            (Part::Leaves, _) => (vec![stroke(2), label, stroke(3) + "✗", way], ' ', vec![]),
+            (Part::Arrives, _) => (vec![], ' ', vec![letter, stroke(1), way, format!("{line}▶")]),
+        };
+        let used = |parts: &[String]| parts.iter().map(|part| chars(part) + 1).sum::<usize>();
+        let left_over = self.arrow.saturating_sub(used(&tail) + used(&head));
+        let mut parts = tail;
+        parts.push(fill.to_string().repeat(left_over));
+        parts.extend(head);
+        if flight.from != 0 {
+            parts.reverse();
+            parts.iter_mut().for_each(|part| *part = turned(part));
+        }
+        let body = parts.join(" ");
+        let leaves = if arrow.part == Part::Arrives { None } else { Some(flight.from) };
+        let arrives = if arrow.part == Part::Leaves { None } else { Some(1 - flight.from) };
+        let at = flight.left.or_else(|| flight.arrivals.first().copied()).unwrap_or_default();
+        let post = |side: Side| {
+            let stands = self.lifeline(side, at);
+            match (leaves == Some(side), arrives == Some(side), stands) {
+                (true, ..) if stands == ' ' => {
+                    if side == 0 {
+                        '╶'
+                    } else {
+                        '╴'
+                    }
+                }
+                (true, ..) => {
+                    if side == 0 {
+                        '├'
+                    } else {
+                        '┤'
+                    }
+                }
+                (_, true, ' ') => '·',
+                _ => stands,
+            }
+        };
+        format!("{}{body}{}", post(0), post(1))
+    }
+    /// Of a RST: the kernel functions that sent it, and its reason.
+    fn reason(&self, flight: usize) -> Vec<String> {
+        let flight = &self.story.flights[flight];
+        let Some(cause) = flight.cause.filter(|cause| cause.is_reset()) else { return Vec::new() };
+        let site = cause.site();
+        let reason = site.reset.map_or("none", |reason| reason.kernel_name());
+        let text = format!("{}, sk_rst_reason {reason}", site.path.join(" → "));
+        let at = flight.left.unwrap_or_default();
+        let [left, right] = [0, 1].map(|side| self.lifeline(side, at));
+        let width = self.arrow;
+        let lines = wrapped(&text, width.saturating_sub(4));
+        lines.iter().map(|line| format!("{left}  {line:<w$}{right}", w = width - 2)).collect()
+    }
+    /// Why each RST was inevitable.
+    fn foot(&self, out: &mut String) {
+        let told = self.story.resets().filter_map(|number| {
+            let flight = &self.story.flights[number];
+            Some((flight, flight.left?, flight.cause?, flight.because?))
+        });
+        for (flight, at, cause, because) in told {
+            let host = &self.story.ends[flight.from].host;
+            let text = format!(
+                "RST of {host} at {at} s, {}: {} Because {}.",
+                cause.name(),
+                cause.site().why,
+                because.text()
+            );
+            out.push('\n');
+            let width = TIME + 2 * self.beside + self.arrow + 4;
+            for line in wrapped(&text, width) {
+                let _ = writeln!(out, "{line}");
+            }
+        }
+    }
+}
+
+/// What stands at an end at an instant, when everything at it has happened.
+fn lifeline(end: &End, at: Instant) -> char {
+    match end.at(at).map(|span| span.holder) {
+        Some(Object::Bucket) => '║',
+        Some(Object::Request) => '╎',
+        Some(_) => '│',
+        None => ' ',
+    }
+}
+
+/// A part of an arrow that goes the other way.
+fn turned(part: &str) -> String {
+    match part.strip_suffix('▶') {
+        Some(stem) => format!("◀{stem}"),
+        None => match part.strip_suffix('✗') {
+            Some(stem) => format!("✗{stem}"),
+            None => part.to_owned(),
+        },
+    }
+}
+
+/// How the two parts of an arrow find one another: `(a)`, `(b)`, … `(z)`, `(27)`.
+fn letter(flight: usize) -> String {
+    match u8::try_from(flight) {
+        Ok(n) if n < 26 => format!("({})", char::from(b'a' + n)),
+        _ => format!("({})", flight + 1),
+    }
+}
+
+fn chars(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// The text in lines of at most `width` characters, broken at spaces.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if !line.is_empty() && chars(line) + 1 + chars(word) > width {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}

@@ -1,0 +1,49 @@
+//! Which connection: by its four-tuple, by a RST, or the first that were opened.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use finwait_model::cause::Cause;
+use finwait_model::flow::FourTuple;
+use finwait_model::time::Instant;
+use finwait_sim::recording::{Error, Event, Filter, Recording, What};
+
+use super::Story;
+use super::build::Builder;
+
+/// Every story of a four-tuple, in order: one for each time that it was used. A bucket that a new
+/// connection takes over belongs to the story of that connection.
+pub fn stories(rec: &Recording, flow: FourTuple) -> Result<Vec<Story>, Error> {
+    let mut builder = Builder::new(rec);
+    for event in rec.flow(flow) {
+        builder.take(&event?);
+    }
+    Ok(builder.into_stories())
+}
+
+/// The story to which an event belongs; `None` if the event belongs to no connection.
+pub fn story_of(rec: &Recording, event: &Event) -> Result<Option<Story>, Error> {
+    let Some(flow) = event.what.flow() else { return Ok(None) };
+    let mut all = stories(rec, flow)?.into_iter();
+    Ok(all.find(|story| story.from() <= event.at && event.at <= story.until()))
+}
+
+/// The first `count` connections that are opened in that time, in the order of their SYNs.
+pub fn opened(rec: &Recording, range: Range<Instant>, count: usize) -> Result<Vec<Story>, Error> {
+    let filter = Filter { segments: true, ..Filter::default() };
+    let mut syns = Vec::new();
+    let mut flows = BTreeSet::new();
+    for event in rec.events(range, filter) {
+        if syns.len() == count {
+            break;
+        }
+        let event = event?;
+        if let What::Sent { cause: Cause::SynOnConnect, segment, .. } = event.what
+            && flows.insert((segment.flow, event.at))
+        {
+            syns.push(event);
+        }
+    }
+    let found = syns.iter().map(|syn| story_of(rec, syn));
+    found.filter_map(Result::transpose).collect()
+}
