@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Some(Command::Sysctl(args)) => cmd::view::sysctl::run(&args),
         Some(Command::Trace(args)) => cmd::view::trace::run(&args),
         Some(Command::Top(args)) => cmd::view::top::run(&args),
+        Some(Command::Plot(args)) => cmd::plot::run(&args),
     };
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

@@ -9,12 +9,13 @@ use finwait_model::segment::Segment;
 use finwait_model::sink::Note;
 use finwait_model::time::{Instant, Span};
 use finwait_sim::recording::{Filter, Header, Recorder, Recording, What};
-use finwait_sim::run::{Progress, run_watched};
+use finwait_sim::run::{Outcome, Progress, run, run_watched};
 use finwait_sim::sample::Sample;
 use finwait_sim::scenario::{Error, Scenario, nearest};
 use finwait_sim::view::HostView;
 use finwait_sim::watch::{Count, Sent, Watch};
 use finwait_sim::world::{HostId, Turns, World};
+use finwait_viz::run::Run;
 
 use crate::failure::Failure;
 use crate::plan;
@@ -180,6 +181,21 @@ impl Source {
             told(&Happened { at: event.at, host: usize::from(event.host.0), what })?;
         }
         Ok(())
+    }
+    /// How the tables of every host went, to the end of the run; a scenario is played for it.
+    pub(crate) fn tables(&self) -> Result<Run, Failure> {
+        match &self.kind {
+            Kind::Recorded { path, recording } => {
+                Run::read(recording).map_err(|e| broken(path, &e))
+            }
+            Kind::Simulated { scenario, .. } => Ok(Run::from(&self.played(scenario))),
+        }
+    }
+    fn played(&self, scenario: &Scenario) -> Outcome {
+        let bar = Bar::new(&self.name, scenario.duration);
+        let outcome = run(scenario, Turns::Forward, |now| bar.show(now));
+        bar.finish();
+        outcome
     }
     /// The run as a recording; a scenario is played to its end and recorded in memory.
     pub(crate) fn into_recording(self) -> Result<Recording, Failure> {

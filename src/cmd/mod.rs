@@ -3,6 +3,7 @@
 pub(crate) mod explain;
 pub(crate) mod export;
 mod extract;
+pub(crate) mod plot;
 mod record;
 pub(crate) mod replay;
 pub(crate) mod run;

@@ -95,20 +95,22 @@ fn write_shape(out: &mut String, shape: &Shape, theme: &Theme) {
     let _ = written;
 }
 
+/// The first place, then how far it is from each to the next: most are near each other, and their
+/// distances short to write.
 fn write_path(out: &mut String, tenths: &[Place], closed: bool, style: &Style) -> std::fmt::Result {
-    let name = if closed { "polygon" } else { "polyline" };
-    write!(out, "<{name} points=\"")?;
-    for (n, (x, y)) in tenths.iter().enumerate() {
-        let gap = if n == 0 { "" } else { " " };
-        write!(out, "{gap}{},{}", Tenths(*x), Tenths(*y))?;
+    let mut last = (0, 0);
+    for (n, &(x, y)) in tenths.iter().enumerate() {
+        match n {
+            0 => write!(out, "<path d=\"M{},{}l", Tenths(x), Tenths(y))?,
+            _ => {
+                let gap = if n == 1 { "" } else { " " };
+                write!(out, "{gap}{},{}", Tenths(x - last.0), Tenths(y - last.1))?;
+            }
+        }
+        last = (x, y);
     }
-    write!(out, "\"")?;
-    if !closed && style.fill.is_none() {
-        // Else the browser fills between the ends.
-        write!(out, " fill=\"none\"")?;
-        return writeln!(out, "{}/>", Edge(style.stroke.as_ref()));
-    }
-    writeln!(out, "{}/>", Attributes(style))
+    let end = if closed { "z" } else { "" };
+    writeln!(out, "{end}\"{}/>", Attributes(style))
 }
 
 fn write_text(
@@ -251,7 +253,7 @@ mod tests {
         assert_eq!(lines[1], "<rect width=\"90\" height=\"40\" fill=\"#ffffff\"/>");
         assert_eq!(
             lines[2],
-            "<polyline points=\"1,2 3,4\" fill=\"none\" stroke=\"#ff0000\" stroke-width=\"1.5\" stroke-dasharray=\"4 2\" stroke-linejoin=\"round\"/>"
+            "<path d=\"M1,2l2,2\" fill=\"none\" stroke=\"#ff0000\" stroke-width=\"1.5\" stroke-dasharray=\"4 2\" stroke-linejoin=\"round\"/>"
         );
         assert_eq!(
             lines[3],
@@ -259,7 +261,7 @@ mod tests {
         );
         assert_eq!(
             lines[4],
-            "<polygon points=\"0,0 5,0 0,5\" fill=\"#ff0000\" stroke=\"#ff0000\" stroke-linejoin=\"round\"/>"
+            "<path d=\"M0,0l5,0 -5,5z\" fill=\"#ff0000\" stroke=\"#ff0000\" stroke-linejoin=\"round\"/>"
         );
         assert_eq!(lines[5], "<g data-rst=\"1\"><title>&lt;RST&gt; &amp; &quot;why&quot;</title>");
         assert_eq!(

@@ -1,0 +1,82 @@
+//! `finwait plot`: a run as pictures. One file for each kind; [`KINDS`] knows them all.
+
+mod kind;
+mod output;
+mod samples;
+mod session;
+mod timeline;
+
+use std::path::PathBuf;
+
+use crate::failure::{Failure, Verdict, print};
+use crate::source::Part;
+
+use kind::{Format, Kind, Made};
+use output::Place;
+use session::Session;
+
+/// Draw a run: timelines of its tables, and what they are made of.
+///
+/// Kinds: `timeline` buckets, sockets and orphans against their limits, with RSTs and overflows below;
+/// `samples` the tables over time as CSV or NDJSON.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run: a recording, or a scenario, which is simulated.
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
+    /// What to draw; several kinds make several files.
+    #[arg(value_name = "KIND", required = true)]
+    pub(crate) kinds: Vec<String>,
+    /// Draw as SVG, whose texts can be searched [default].
+    #[arg(long, group = "picture")]
+    pub(crate) svg: bool,
+    /// Draw as PNG, two dots wide and high for each pixel.
+    #[arg(long, group = "picture")]
+    pub(crate) png: bool,
+    /// Where to write; its ending chooses the format; - is stdout. With several kinds, a folder
+    /// [default: RUN's name and the kind's, in this folder].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) part: Part,
+    /// Whose tables [default: of the host with the most buckets].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// How wide, pixels.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(480..=8000))]
+    pub(crate) width: Option<u16>,
+    /// How high, pixels.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(320..=16000))]
+    pub(crate) height: Option<u16>,
+    /// Light ink on dark paper.
+    #[arg(long)]
+    pub(crate) dark: bool,
+    /// Leave the fonts out of SVGs, for a page that has them, or where a substitute will do.
+    #[arg(long)]
+    pub(crate) no_fonts: bool,
+    /// Say what was written as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Draws everything before it writes anything.
+pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
+    let kinds = args.kinds.iter().map(|name| kind::named(name)).collect::<Result<Vec<_>, _>>()?;
+    let place = Place::of(args, &kinds)?;
+    let mut session = Session::new(args);
+    let mut files = Vec::new();
+    for kind in kinds {
+        let (path, format) = place.file(args, kind)?;
+        let made = (kind.make)(&mut session, format)?;
+        files.push((path, kind, made.into_bytes(args, format)));
+    }
+    let mut said = output::Said::default();
+    for (path, kind, bytes) in &files {
+        place.write(path, bytes)?;
+        said.add(path, kind.name, bytes.len());
+    }
+    if !place.is_stdout() {
+        print(&said.text(args.json))?;
+    }
+    Ok(Verdict::Fine)
+}

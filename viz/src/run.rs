@@ -1,0 +1,111 @@
+//! A run as figures of tables need it: who took part, under which limits, and the samples.
+
+use finwait_model::release::Release;
+use finwait_model::sysctl::Sysctl;
+use finwait_model::time::Instant;
+use finwait_sim::recording::{End, Error, Recording};
+use finwait_sim::run::Outcome;
+use finwait_sim::sample::Sample;
+use finwait_sim::text::seconds;
+use finwait_sim::world::HostId;
+
+use crate::figure::About;
+
+/// A run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The small print.
+    pub about: About,
+    /// Its hosts, in the order of the scenario.
+    pub hosts: Vec<HostRun>,
+    /// When it ended.
+    pub end: Instant,
+}
+
+/// A host of a run.
+#[derive(Clone, Debug)]
+pub struct HostRun {
+    /// Its name.
+    pub name: String,
+    /// What kernel it ran.
+    pub release: Release,
+    /// Its sysctls.
+    pub sysctl: Sysctl,
+    /// Its samples, in order.
+    pub samples: Vec<Sample>,
+}
+
+impl Run {
+    /// What a recording holds.
+    pub fn read(recording: &Recording) -> Result<Self, Error> {
+        let header = recording.header();
+        let (digest, remark) = match recording.end() {
+            End::Complete(totals) => (totals.digest.clone(), String::new()),
+            End::Interrupted(totals) => (totals.digest.clone(), ended("interrupted", totals.at)),
+            End::Cut(at) => (String::new(), ended("the recording is cut", *at)),
+        };
+        let hosts = recording.hosts().iter().enumerate().map(|(place, host)| {
+            Ok(HostRun {
+                name: host.name.clone(),
+                release: host.release,
+                sysctl: host.sysctl.clone(),
+                samples: recording.samples(HostId(place as u16))?,
+            })
+        });
+        let hosts = hosts.collect::<Result<Vec<_>, Error>>()?;
+        let about = About {
+            scenario: header.scenario.clone(),
+            seed: Some(header.seed),
+            digest,
+            hosts: kernels(&hosts),
+            remark,
+        };
+        Ok(Self { about, hosts, end: recording.end().at() })
+    }
+    /// The host with that name.
+    pub fn host(&self, name: &str) -> Option<&HostRun> {
+        self.hosts.iter().find(|host| host.name == name)
+    }
+    /// The host that held the most buckets, or else had the most sockets; the first of equals.
+    pub fn busiest(&self) -> Option<&HostRun> {
+        let mut best: Option<(&HostRun, (u32, u32))> = None;
+        for host in &self.hosts {
+            let most = |of: fn(&Sample) -> u32| host.samples.iter().map(of).max().unwrap_or(0);
+            let size = (most(|s| s.sockstat.tw), most(|s| s.sockstat.alloc));
+            if best.is_none_or(|(_, largest)| size > largest) {
+                best = Some((host, size));
+            }
+        }
+        best.map(|(host, _)| host)
+    }
+}
+
+/// What has just been run.
+impl From<&Outcome> for Run {
+    fn from(outcome: &Outcome) -> Self {
+        let hosts = outcome.hosts.iter().map(|host| HostRun {
+            name: host.name.clone(),
+            release: host.release,
+            sysctl: host.sysctl.clone(),
+            samples: host.series.clone(),
+        });
+        let hosts: Vec<HostRun> = hosts.collect();
+        let end = Instant { ns: outcome.simulated.ns };
+        let about = About {
+            scenario: outcome.scenario.clone(),
+            seed: Some(outcome.seed),
+            digest: outcome.digest.to_string(),
+            hosts: kernels(&hosts),
+            remark: if outcome.interrupted { ended("interrupted", end) } else { String::new() },
+        };
+        Self { about, hosts, end }
+    }
+}
+
+fn kernels(hosts: &[HostRun]) -> Vec<String> {
+    hosts.iter().map(|host| format!("{} {}", host.name, host.release)).collect()
+}
+
+fn ended(how: &str, at: Instant) -> String {
+    format!("{how} at {} s", seconds(at.ns, 1))
+}
