@@ -179,7 +179,10 @@ impl Canvas {
         self.push_path(places, true, style.into());
     }
     fn push_path(&mut self, places: &[Place], closed: bool, style: Style) {
-        if places.len() >= 2 {
+        // plotters draws with no colour what is not to be seen.
+        let clear = style.fill.is_none_or(|fill| fill.a == 0)
+            && style.stroke.is_none_or(|stroke| stroke.color.a == 0 || stroke.tenths == 0);
+        if places.len() >= 2 && !clear {
             let tenths = places.iter().map(|&(x, y)| (x * 10, y * 10)).collect();
             self.shapes.push(Shape::Path { tenths, closed, style });
         }

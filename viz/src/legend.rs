@@ -11,6 +11,8 @@ pub(crate) enum Mark {
     Area(Color),
     /// A line.
     Line(Stroke),
+    /// It is not there.
+    Nothing,
 }
 
 /// One line of a legend.
@@ -21,33 +23,43 @@ pub(crate) struct Entry {
     pub(crate) number: String,
 }
 
-/// A column of them.
-const ROW: i32 = 18;
+/// How far apart the lines are where there is room, and where there is not.
+const ROWS: (i32, i32) = (18, 13);
 
 /// Draws as many entries as there is room for, and says how many there are besides.
 pub(crate) fn draw(canvas: &mut Canvas, area: Area, heading: &str, entries: &[Entry]) {
-    let theme = *canvas.theme();
-    let faint = Lettering::new(10).color(theme.faint);
-    canvas.text((area.right(), area.y), heading, faint.ending().middle());
-    let room = ((area.height - ROW / 2) / ROW).max(1) as usize;
+    let faint = Lettering::new(10).color(canvas.theme().faint);
+    canvas.text((area.right(), area.y + 4), heading, faint.ending().middle());
+    let count = entries.len() as i32;
+    let headed = if heading.is_empty() { 0 } else { 1 };
+    let row = ((area.height - 8) / (count + headed - 1).max(1)).clamp(ROWS.1, ROWS.0);
+    let first = if heading.is_empty() { 6 } else { row + 4 };
+    let room = ((area.height - first) / row + 1).max(1) as usize;
     let shown = if entries.len() > room { room - 1 } else { entries.len() };
     for (n, entry) in entries[..shown].iter().enumerate() {
-        let y = area.y + ROW * (n as i32 + 1);
-        match entry.mark {
-            Mark::Area(color) => {
-                canvas.rounded(Area { x: area.x, y: y - 6, width: 16, height: 12 }, 2, color);
-            }
-            Mark::Line(stroke) => canvas.line((area.x, y), (area.x + 16, y), stroke),
-        }
-        let number = Lettering::new(12).ending().middle();
-        canvas.text((area.right(), y), entry.number.as_str(), number);
-        let name = Lettering::new(12).middle();
-        let left = area.width - 24 - number.width(&entry.number) - 8;
-        canvas.text((area.x + 24, y), name.fit(&entry.name, left), name);
+        draw_entry(canvas, Area { y: area.y + first + row * n as i32, height: row, ..area }, entry);
     }
     if shown < entries.len() {
-        let y = area.y + ROW * (shown as i32 + 1);
+        let y = area.y + first + row * shown as i32;
         let more = format!("and {} more", entries.len() - shown);
         canvas.text((area.x + 24, y), more, faint.middle());
     }
+}
+
+/// One line, whose middle is at the top of that area.
+fn draw_entry(canvas: &mut Canvas, area: Area, entry: &Entry) {
+    let y = area.y;
+    let text = Lettering::new(if area.height < 16 { 11 } else { 12 }).middle();
+    let thick = area.height * 2 / 3;
+    match entry.mark {
+        Mark::Area(color) => {
+            let mark = Area { x: area.x, y: y - thick / 2, width: 16, height: thick };
+            canvas.rounded(mark, 2, color);
+        }
+        Mark::Line(stroke) => canvas.line((area.x, y), (area.x + 16, y), stroke),
+        Mark::Nothing => {}
+    }
+    canvas.text((area.right(), y), entry.number.as_str(), text.ending());
+    let left = area.width - 24 - text.width(&entry.number) - 8;
+    canvas.text((area.x + 24, y), text.fit(&entry.name, left), text);
 }

@@ -76,12 +76,12 @@ pub fn timeline(run: &Run, host: &HostRun, part: Part, look: Look) -> Figure {
     sheet.sockets(plots[1]);
     sheet.rate(
         plots[2],
-        "Buckets refused: TcpExtTCPTimeWaitOverflow",
+        ("Buckets refused: TcpExtTCPTimeWaitOverflow", "refused/s"),
         theme.accent,
         |s| s.overflows,
         false,
     );
-    sheet.rate(plots[3], "RSTs sent: TcpOutRsts", theme.rst, |s| s.out_rsts, true);
+    sheet.rate(plots[3], ("RSTs sent: TcpOutRsts", "RST/s"), theme.rst, |s| s.out_rsts, true);
     sheet.first_overflow(&plots);
     figure
 }
@@ -129,11 +129,7 @@ impl Sheet<'_> {
         let panel = self.panel(plot, BUCKETS_HEADING, y, false);
         self.stack(&panel, &BUCKETS);
         self.limit(&panel, "net.ipv4.tcp_max_tw_buckets", limit, shown, self.theme.limit);
-        let mut entries = vec![Entry {
-            mark: Mark::Line(Stroke::tenths(self.theme.limit, 15).dashed(6, 3)),
-            name: "limit".to_owned(),
-            number: number(limit),
-        }];
+        let mut entries = vec![limit_entry("limit", limit, shown, self.theme.limit)];
         entries.extend(self.peaks(BUCKETS.iter().rev()));
         self.legend(plot, "limit, peak", &entries);
     }
@@ -164,20 +160,30 @@ impl Sheet<'_> {
         self.canvas.path(&points, Stroke::new(self.theme.paper, 4));
         self.canvas.path(&points, stroke);
         self.limit(&panel, "net.ipv4.tcp_max_orphans", limit, shown, stroke.color);
-        let mut entries = vec![Entry {
-            mark: Mark::Line(stroke),
-            name: "orphans, of any state".to_owned(),
-            number: grouped(self.peak(orphans).into()),
-        }];
+        let mut entries = vec![
+            limit_entry("limit of orphans", limit, shown, stroke.color),
+            Entry {
+                mark: Mark::Line(stroke),
+                name: "orphans, of any state".to_owned(),
+                number: grouped(self.peak(orphans).into()),
+            },
+        ];
         entries.extend(self.peaks(SOCKETS.iter().rev()));
-        self.legend(plot, "peak", &entries);
+        self.legend(plot, "limit, peak", &entries);
     }
     /// How fast a counter rises.
-    fn rate(&mut self, plot: Area, name: &str, color: Color, of: fn(&Sample) -> u64, last: bool) {
+    fn rate(
+        &mut self,
+        plot: Area,
+        (name, unit): (&str, &str),
+        color: Color,
+        of: fn(&Sample) -> u64,
+        last: bool,
+    ) {
         let samples = &self.host.samples;
         let (rates, bin) = self.part.rates(samples, (self.width / 3) as u64, of);
         let top = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
-        let y = Axis::whole(top, plot.height, "per second");
+        let y = Axis::whole(top, plot.height, unit);
         let panel = self.panel(plot, name, y, last);
         let end = seconds(self.part.to);
         panel.draw(self.canvas, |chart| {
@@ -201,11 +207,7 @@ impl Sheet<'_> {
         let text = format!("{name} = {}", number(limit));
         let lettering = Lettering::new(11).ending().color(color).halo();
         let right = panel.plot.right();
-        let Some(value) = shown else {
-            let text = format!("{text}, beyond this panel");
-            self.canvas.text((right, panel.plot.y - 9), text, lettering.color(self.theme.faint));
-            return;
-        };
+        let Some(value) = shown else { return };
         let row = panel.row(value);
         let stroke = Stroke::tenths(color, 15).dashed(6, 3);
         self.canvas.line((panel.plot.x, row), (right, row), stroke);
@@ -213,8 +215,10 @@ impl Sheet<'_> {
     }
     /// A line through all panels where the first bucket was refused.
     fn first_overflow(&mut self, plots: &[Area; 4]) {
-        let first = self.host.samples.iter().find(|s| s.overflows > 0);
-        let Some(at) = first.map(|s| s.at) else { return };
+        let samples = &self.host.samples;
+        let place = samples.partition_point(|s| s.overflows == 0);
+        let Some(until) = samples.get(place).map(|s| s.at) else { return };
+        let at = place.checked_sub(1).map_or(Instant::ZERO, |before| samples[before].at);
         if at < self.part.from || at > self.part.to {
             return;
         }
@@ -225,7 +229,7 @@ impl Sheet<'_> {
         for plot in plots {
             self.canvas.line((x, plot.y), (x, plot.bottom()), stroke);
         }
-        let text = format!("buckets are refused from {} s on", exact(at));
+        let text = format!("first refusal between {} and {} s", exact(at), exact(until));
         let lettering = Lettering::new(11).color(self.theme.accent).halo();
         let beside = Lettering::new(13).bold().width(BUCKETS_HEADING) + top.x + 16;
         let left = (x - 2).min(top.right() - lettering.width(&text)).max(beside);
@@ -237,6 +241,16 @@ impl Sheet<'_> {
 fn near(limit: i64, peak: u32) -> Option<f64> {
     let peak = i64::from(peak);
     (limit > 0 && limit <= peak.saturating_mul(3)).then_some(limit as f64)
+}
+
+/// What a legend says of a limit, with a line only if the panel has one.
+fn limit_entry(name: &str, limit: i64, shown: Option<f64>, color: Color) -> Entry {
+    let mark = match shown {
+        Some(_) => Mark::Line(Stroke::tenths(color, 15).dashed(6, 3)),
+        None => Mark::Nothing,
+    };
+    let name = if shown.is_some() { name.to_owned() } else { format!("({name})") };
+    Entry { mark, name, number: number(limit) }
 }
 
 /// A sysctl's value.
