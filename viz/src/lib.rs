@@ -34,6 +34,7 @@
 //! ```
 
 mod backend;
+mod bars;
 mod base64;
 pub mod canvas;
 mod chart;

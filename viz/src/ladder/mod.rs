@@ -3,7 +3,9 @@
 //!
 //! `rows` brings a story into rows that both draw: what happens at either end, and the arrow.
 
+mod draw;
 mod rows;
 mod text;
 
+pub use draw::{Panel, figure};
 pub use text::text;

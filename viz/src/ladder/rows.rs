@@ -104,8 +104,23 @@ pub(crate) fn rows(story: &Story) -> Vec<Row> {
         }
         rows.push(row);
     }
+    rows.extend(still_there(story));
     mark_quiet(story, &mut rows);
     rows
+}
+
+/// The recording ends before the connection does.
+fn still_there(story: &Story) -> Option<Row> {
+    if !story.is_open {
+        return None;
+    }
+    let mut row = Row::new(story.end);
+    for (cells, end) in row.cells.iter_mut().zip(&story.ends) {
+        if end.spans.last().is_some_and(|span| span.until.is_none()) {
+            cells.push(Cell { text: "still there: the run ends".to_owned(), tone: Tone::Kernel });
+        }
+    }
+    Some(row)
 }
 
 /// Where the flight that left there arrives, if nothing happens between: then its arrow goes

@@ -1,0 +1,463 @@
+//! A ladder as a figure, and two beside one another.
+
+use finwait_model::time::Instant;
+
+use super::rows::{Arrow, Cell, Part, Row, Tone, rows};
+use crate::bars;
+use crate::canvas::{Area, Canvas, Place, Stroke};
+use crate::figure::{About, Figure, Look};
+use crate::lettering::Lettering;
+use crate::story::{Side, Story, Way, words};
+
+/// A ladder with what stands above it, such as `table full`.
+#[derive(Clone, Copy, Debug)]
+pub struct Panel<'a> {
+    /// What stands above it; may be empty.
+    pub heading: &'a str,
+    /// What it shows.
+    pub story: &'a Story,
+}
+
+/// Pixels from one line of text to the next.
+const LINE: i32 = 17;
+/// Free paper between two rows.
+const APART: i32 = 7;
+/// How far an arrow falls on its way.
+const FALL: i32 = 10;
+/// How wide a lifeline is.
+const BAR: i32 = 14;
+/// Paper between two panels.
+const GUTTER: i32 = 36;
+
+/// Draws one ladder, or several beside one another. The figure is as high as it has to be, and no
+/// lower than `look` says.
+pub fn figure(title: &str, panels: &[Panel<'_>], look: Look, about: &About) -> Figure {
+    let count = i32::try_from(panels.len().max(1)).unwrap_or(1);
+    // The body's width does not depend on its height.
+    let room = Figure::new(look, title, SUBTITLE, about).body().width;
+    let width = (room - GUTTER * (count - 1)) / count;
+    let columns = Columns::new(width);
+    let laid: Vec<Laid<'_>> = panels.iter().map(|panel| Laid::new(panel, columns)).collect();
+    let needed = laid.iter().map(|panel| panel.height).max().unwrap_or(0) + LEGEND;
+    let empty = Figure::new(look, title, SUBTITLE, about);
+    let height = look.height.max(look.height - empty.body().height + needed);
+    let mut figure = Figure::new(Look { height, ..look }, title, SUBTITLE, about);
+    let body = figure.body();
+    for (n, panel) in laid.iter().enumerate() {
+        let left = body.x + (width + GUTTER) * n as i32;
+        if n > 0 {
+            let x = left - GUTTER / 2;
+            let rule = Stroke::new(figure.theme().grid, 1);
+            figure.canvas.line((x, body.y), (x, body.bottom() - LEGEND), rule);
+        }
+        panel.draw(&mut figure.canvas, (left, body.y));
+    }
+    bars::legend(&mut figure.canvas, (body.x, body.bottom() - 8));
+    figure
+}
+
+/// What every ladder says of itself.
+const SUBTITLE: &str =
+    "Time runs downwards and is not to scale; quiet times are cut out (//). Numbers are relative.";
+/// Height of the legend.
+const LEGEND: i32 = 28;
+
+/// Where what stands, from the panel's left edge.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    /// Where times end.
+    time: i32,
+    /// The middle of each lifeline.
+    line: [i32; 2],
+    /// How much room there is beside each.
+    beside: i32,
+    /// The panel's right edge.
+    right: i32,
+}
+
+impl Columns {
+    fn new(width: i32) -> Self {
+        let time = 84;
+        let beside = ((width - time) * 26 / 100).clamp(110, 230);
+        let line = [time + beside + BAR, width - beside - BAR];
+        Self { time, line, beside: beside - 4, right: width }
+    }
+    const fn arrow(&self) -> i32 {
+        self.line[1] - self.line[0] - BAR
+    }
+}
+
+/// A panel with the height of each row.
+#[derive(Debug)]
+struct Laid<'a> {
+    panel: Panel<'a>,
+    columns: Columns,
+    rows: Vec<Placed>,
+    foot: Vec<String>,
+    height: i32,
+}
+
+#[derive(Debug)]
+struct Placed {
+    row: Row,
+    /// Its lines beside each end, cut to what fits.
+    lines: [Vec<(String, Tone)>; 2],
+    /// What stands below the arrow.
+    reason: Vec<String>,
+    /// Its upper edge, from the panel's.
+    top: i32,
+}
+
+fn plain() -> Lettering {
+    Lettering::new(12)
+}
+fn print() -> Lettering {
+    Lettering::new(11).mono()
+}
+
+/// Height of what stands above the first row.
+const HEAD: i32 = 84;
+
+impl<'a> Laid<'a> {
+    fn new(panel: &Panel<'a>, columns: Columns) -> Self {
+        let mut top = HEAD;
+        let mut placed: Vec<Placed> = Vec::new();
+        for row in rows(panel.story) {
+            if row.quiet.is_some() {
+                top += 34;
+            }
+            let lines = [0, 1].map(|side| beside(&row.cells[side], columns.beside));
+            let reason = match row.arrow {
+                Some(Arrow { flight, part }) if part != Part::Arrives => {
+                    reason(panel.story, flight, columns.arrow() - 28)
+                }
+                _ => Vec::new(),
+            };
+            let count = |side: Side| {
+                // The head of an arrow lies deeper than its tail.
+                let falls = arrives_at(panel.story, &row) == Some(side);
+                lines[side].len() as i32 * LINE + if falls { FALL } else { 0 }
+            };
+            let middle = match row.arrow {
+                Some(_) => LINE + FALL + reason.len() as i32 * 15,
+                None => 0,
+            };
+            let height = count(0).max(count(1)).max(middle);
+            placed.push(Placed { row, lines, reason, top });
+            top += height + APART;
+        }
+        let story = panel.story;
+        let foot = story.resets().filter_map(|number| because(story, number));
+        let foot: Vec<String> =
+            foot.flat_map(|text| broken_lines(&text, plain(), columns.right)).collect();
+        let height = top + 12 + foot.len() as i32 * LINE;
+        Self { panel: *panel, columns, rows: placed, foot, height }
+    }
+    fn draw(&self, canvas: &mut Canvas, at: Place) {
+        let (x, y) = at;
+        self.head(canvas, at);
+        for side in [0, 1] {
+            self.lifeline(canvas, at, side);
+        }
+        let mut shown = None;
+        for placed in &self.rows {
+            let top = y + placed.top;
+            if let Some(quiet) = placed.row.quiet {
+                let middle = top - 22;
+                let text = words::span(quiet);
+                let faint = Lettering::new(11).centred().middle().color(canvas.theme().faint);
+                let centre = x + (self.columns.line[0] + self.columns.line[1]) / 2;
+                for line in self.columns.line {
+                    bars::broken(canvas, (x + line, middle), true, BAR / 2 + 5);
+                }
+                let half = faint.width(&text) / 2 + 12;
+                let rule = Stroke::new(canvas.theme().grid, 1).dashed(2, 4);
+                let ends = self.columns.line.map(|line| x + line);
+                canvas.line((ends[0] + 18, middle + 1), (centre - half, middle + 1), rule);
+                canvas.line((centre + half, middle + 1), (ends[1] - 18, middle + 1), rule);
+                canvas.text((centre, middle + 1), text, faint);
+            }
+            if shown != Some(placed.row.at) {
+                let faint = print().ending().middle().color(canvas.theme().faint);
+                canvas.text((x + self.columns.time, top + 8), placed.row.at.to_string(), faint);
+                shown = Some(placed.row.at);
+            }
+            self.cells(canvas, at, placed);
+        }
+        // Arrows last: nothing may hide where they go.
+        for (n, placed) in self.rows.iter().enumerate() {
+            if let Some(arrow) = placed.row.arrow.filter(|arrow| arrow.part != Part::Arrives) {
+                self.arrow(canvas, at, n, arrow.flight);
+            }
+        }
+        let below = y + self.height - self.foot.len() as i32 * LINE;
+        let red = plain().below().color(canvas.theme().ink);
+        for (n, line) in self.foot.iter().enumerate() {
+            canvas.text((x, below + n as i32 * LINE), line, red);
+        }
+    }
+    fn head(&self, canvas: &mut Canvas, (x, y): Place) {
+        let theme = *canvas.theme();
+        let columns = &self.columns;
+        let bold = Lettering::new(14).bold().below();
+        canvas.text((x, y + 4), bold.fit(self.panel.heading, columns.right), bold);
+        let faint = Lettering::new(11).below().color(theme.faint);
+        canvas.text((x + columns.time, y + 55), "time, s", faint.ending());
+        for side in [0, 1] {
+            let end = &self.panel.story.ends[side];
+            let at = x + columns.line[side];
+            let name = Lettering::new(13).bold().below().centred();
+            canvas.text((at, y + 36), end.name(), name);
+            canvas.text((at, y + 55), end.kernel(), faint.centred());
+        }
+    }
+    /// The bars of one end's states.
+    fn lifeline(&self, canvas: &mut Canvas, (x, y): Place, side: Side) {
+        let middle = x + self.columns.line[side];
+        let end = &self.panel.story.ends[side];
+        let bottom =
+            y + self.rows.last().map_or(HEAD, |last| last.top + self.depth(last, side) + 12);
+        let thread = Stroke::new(canvas.theme().grid, 1);
+        canvas.line((middle, y + HEAD - 6), (middle, bottom), thread);
+        let bar = |from: i32, to: i32| Area {
+            x: middle - BAR / 2,
+            y: from,
+            width: BAR,
+            height: to - from,
+        };
+        for (place, span) in end.spans.iter().enumerate().filter(|(_, span)| !span.is_brief()) {
+            let Some(from) = self.beginning(side, place) else { continue };
+            let until = span.until.and_then(|until| {
+                // One state goes over into the next without a gap.
+                let next = end.spans[place + 1..].iter().position(|next| !next.is_brief());
+                let next = next.map(|n| place + 1 + n);
+                next.filter(|&next| end.spans[next].from == until)
+                    .and_then(|next| self.beginning(side, next))
+                    .or_else(|| self.depth_at(side, until, from))
+            });
+            let to = until.map_or(bottom, |to| y + to);
+            bars::bar(canvas, bar(y + from, to.max(y + from + 4)), span);
+        }
+        for gap in &end.gaps {
+            let from = self.depth_at(side, gap.from, 0).unwrap_or(HEAD);
+            let until = gap.until.and_then(|until| self.depth_at(side, until, from));
+            bars::gap(canvas, bar(y + from, until.map_or(bottom, |to| y + to)));
+        }
+    }
+    /// Where a span begins: at the upper edge of the line that names it.
+    fn beginning(&self, side: Side, place: usize) -> Option<i32> {
+        let named = |placed: &Placed| {
+            placed.lines[side].iter().position(|(_, tone)| *tone == Tone::State(place))
+        };
+        let found = self.rows.iter().find_map(|placed| Some((placed, named(placed)?)));
+        found.map(|(placed, line)| placed.top + self.depth(placed, side) - 8 + line as i32 * LINE)
+    }
+    /// How deep what happens in a row at an end lies below the row's top.
+    fn depth(&self, placed: &Placed, side: Side) -> i32 {
+        let falls = arrives_at(self.panel.story, &placed.row) == Some(side);
+        8 + if falls { FALL } else { 0 }
+    }
+    /// The depth of the first row not above `top` in which an end has come to that instant.
+    fn depth_at(&self, side: Side, at: Instant, top: i32) -> Option<i32> {
+        let is_it = |placed: &&Placed| {
+            placed.top + self.depth(placed, side) >= top
+                && instant_at(self.panel.story, &placed.row, side) >= at
+        };
+        let placed = self.rows.iter().find(is_it)?;
+        Some(placed.top + self.depth(placed, side))
+    }
+    fn cells(&self, canvas: &mut Canvas, (x, y): Place, placed: &Placed) {
+        let theme = *canvas.theme();
+        for side in [0, 1] {
+            let edge = x + self.columns.line[side] + (BAR / 2 + 7) * if side == 0 { -1 } else { 1 };
+            let mut line = y + placed.top + self.depth(placed, side);
+            for (text, tone) in &placed.lines[side] {
+                let set = |lettering: Lettering| {
+                    let lettering = lettering.middle();
+                    if side == 0 { lettering.ending() } else { lettering }
+                };
+                match tone {
+                    Tone::State(place) => {
+                        let span = &self.panel.story.ends[side].spans[*place];
+                        state_box(canvas, (edge, line), side, text, bars::color(&theme, span));
+                    }
+                    Tone::Call => canvas.text((edge, line), text, set(print())),
+                    Tone::Kernel => {
+                        canvas.text((edge, line), text, set(plain().color(theme.faint)));
+                    }
+                    Tone::Wrong => {
+                        canvas.text((edge, line), text, set(plain().bold().color(theme.rst)));
+                    }
+                }
+                line += LINE;
+            }
+        }
+    }
+    /// An arrow from where its segment leaves to where it arrives, in this row or in later ones.
+    fn arrow(&self, canvas: &mut Canvas, (x, y): Place, n: usize, number: usize) {
+        let theme = *canvas.theme();
+        let flight = &self.panel.story.flights[number];
+        let (from, to) = (flight.from, 1 - flight.from);
+        let sign = if from == 0 { 1 } else { -1 };
+        let edge = |side: Side| {
+            x + self.columns.line[side] + if side == 0 { BAR / 2 + 2 } else { -(BAR / 2 + 2) }
+        };
+        let tail = (edge(from), y + self.rows[n].top + 8);
+        let color = if flight.is_reset() { theme.rst } else { theme.ink };
+        let stroke =
+            if flight.is_reset() { Stroke::new(color, 3) } else { Stroke::tenths(color, 13) };
+        let label = words::segment(flight);
+        let title = format!("{label}, {}", words::way(flight));
+        canvas.group(title, vec![("flight", number.to_string())], |canvas| {
+            let mut heads: Vec<i32> = self.heads(n, number).map(|head| y + head).collect();
+            heads.dedup();
+            if flight.way == Way::Arrives {
+                for head in &heads {
+                    canvas.arrow(tail, (edge(to), *head), stroke);
+                }
+            }
+            if heads.is_empty() {
+                // It is lost, or on its way when the recording ends.
+                let short = (tail.0 + sign * self.columns.arrow() * 3 / 4, tail.1 + FALL);
+                if flight.way == Way::Arrives {
+                    canvas.arrow(tail, short, stroke.dashed(5, 4));
+                } else {
+                    canvas.line(tail, short, stroke);
+                    bars::cross(canvas, short, theme.rst);
+                }
+            }
+            self.label(canvas, tail, sign, heads.first().copied(), number, &label);
+        });
+        let mono = Lettering::new(11).mono().middle().centred().color(theme.rst).halo();
+        for (k, line) in self.rows[n].reason.iter().enumerate() {
+            let centre = x + (self.columns.line[0] + self.columns.line[1]) / 2;
+            canvas.text((centre, tail.1 + FALL + 13 + k as i32 * 15), line, mono);
+        }
+    }
+    /// How deep the heads of an arrow lie: in its own row, or in those where it arrives.
+    fn heads(&self, n: usize, number: usize) -> impl Iterator<Item = i32> {
+        let its = move |placed: &&Placed| placed.row.arrow.is_some_and(|a| a.flight == number);
+        self.rows[n..].iter().filter(its).filter_map(|placed| match placed.row.arrow?.part {
+            Part::Leaves => None,
+            Part::Whole | Part::Arrives => Some(placed.top + 8 + FALL),
+        })
+    }
+    /// The segment above its arrow; how long it took beside it.
+    fn label(
+        &self,
+        canvas: &mut Canvas,
+        tail: Place,
+        sign: i32,
+        head: Option<i32>,
+        number: usize,
+        label: &str,
+    ) {
+        let theme = *canvas.theme();
+        let flight = &self.panel.story.flights[number];
+        let color = if flight.is_reset() { theme.rst } else { theme.ink };
+        let bold = plain().bold().color(color);
+        let (flags, rest) = label.split_once("  ").unwrap_or((label, ""));
+        let way = words::way(flight);
+        let small = Lettering::new(11).color(theme.faint);
+        let (wide, wider) = (bold.width(flags), print().width(rest));
+        let all = wide + 8 + wider;
+        let room = self.columns.arrow();
+        // Centred above an arrow that goes straight across; near the tail of a steep one.
+        let straight = head.is_none_or(|head| head - tail.1 <= FALL);
+        let with_way = all + 10 + small.width(&way) + 40 < room;
+        let total = all + if with_way { 10 + small.width(&way) } else { 0 };
+        let offset = if straight { ((room - total) / 2).max(10) } else { 14 };
+        // From left to right: flags, numbers, how long it took.
+        let left = if sign > 0 { tail.0 + offset } else { tail.0 - offset - total };
+        // It lies above the line wherever it stands: the line falls from its tail on.
+        let reach = if sign > 0 { left - tail.0 } else { tail.0 - left - total };
+        let slope = head.map_or(FALL, |head| head - tail.1);
+        let on_line = tail.1 + slope * reach / room.max(1);
+        let y = if straight { on_line - 9 } else { tail.1 - 2 };
+        canvas.text((left, y), flags, bold.middle().halo());
+        canvas.text((left + wide + 8, y), rest, print().middle().halo().color(color));
+        if with_way {
+            canvas.text((left + all + 10, y), way, small.middle().halo());
+        }
+    }
+}
+
+/// At which end something arrives in that row.
+fn arrives_at(story: &Story, row: &Row) -> Option<Side> {
+    let arrow = row.arrow.filter(|arrow| arrow.part != Part::Leaves)?;
+    Some(1 - story.flights[arrow.flight].from)
+}
+
+/// To which instant an end has come in that row.
+fn instant_at(story: &Story, row: &Row, side: Side) -> Instant {
+    match row.arrow {
+        Some(Arrow { flight, part: Part::Whole }) if story.flights[flight].from != side => {
+            story.flights[flight].arrivals.first().copied().unwrap_or(row.at)
+        }
+        _ => row.at,
+    }
+}
+
+/// A state in a box of its colour.
+fn state_box(
+    canvas: &mut Canvas,
+    (x, y): Place,
+    side: Side,
+    text: &str,
+    color: crate::color::Color,
+) {
+    let name = plain().middle().color(color.ink());
+    let width = name.width(text) + 12;
+    let left = if side == 0 { x - width } else { x };
+    canvas.rounded(Area { x: left, y: y - 8, width, height: 16 }, 4, color);
+    canvas.text((left + 6, y), text, name);
+}
+
+/// Cells as lines that fit beside a lifeline.
+fn beside(cells: &[Cell], room: i32) -> Vec<(String, Tone)> {
+    let lines = cells.iter().flat_map(|cell| {
+        let lettering = match cell.tone {
+            Tone::Wrong => plain().bold(),
+            Tone::Call => print(),
+            _ => plain(),
+        };
+        let room = if matches!(cell.tone, Tone::State(_)) { room - 12 } else { room };
+        broken_lines(&cell.text, lettering, room).into_iter().map(|line| (line, cell.tone))
+    });
+    lines.collect()
+}
+
+/// The kernel functions that sent a RST, and its reason, in lines that fit.
+fn reason(story: &Story, number: usize, room: i32) -> Vec<String> {
+    let cause = story.flights[number].cause.filter(|cause| cause.is_reset());
+    let Some(cause) = cause else { return Vec::new() };
+    let site = cause.site();
+    let mut lines = broken_lines(&site.path.join(" → "), print(), room);
+    if let Some(reason) = site.reset {
+        lines.push(format!("sk_rst_reason {}", reason.kernel_name()));
+    }
+    lines
+}
+
+/// What made a RST inevitable, in a sentence.
+fn because(story: &Story, number: usize) -> Option<String> {
+    let flight = &story.flights[number];
+    let (at, cause, because) = (flight.left?, flight.cause?, flight.because?);
+    let host = &story.ends[flight.from].host;
+    Some(format!("RST of {host} at {at} s ({}), because {}.", cause.name(), because.text()))
+}
+
+/// The text in lines of at most `room` pixels, broken at spaces.
+pub(crate) fn broken_lines(text: &str, lettering: Lettering, room: i32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if lettering.width(&format!("{line} {word}")) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter().map(|line| lettering.fit(&line, room)).collect()
+}
