@@ -72,11 +72,19 @@ fn hatch(canvas: &mut Canvas, area: Area, color: Color) {
     }
 }
 
-/// What was skipped: nothing stands there, and a dashed line in red says so.
-pub(crate) fn gap(canvas: &mut Canvas, area: Area) {
-    let red = canvas.theme().rst;
-    if area.width > 2 && area.height > 2 {
-        canvas.rect(inner(area), Stroke::tenths(red, 15).dashed(3, 3));
+/// What was skipped: nothing stands there, and a dashed line in red says so. One that nothing has
+/// ended is open on its right.
+pub(crate) fn gap(canvas: &mut Canvas, area: Area, open: bool) {
+    let stroke = Stroke::tenths(canvas.theme().rst, 15).dashed(3, 3);
+    if area.width <= 2 || area.height <= 2 {
+        return;
+    }
+    let area = inner(area);
+    if open {
+        let (x, y, right, bottom) = (area.x, area.y, area.right(), area.bottom());
+        canvas.path(&[(right, y), (x, y), (x, bottom), (right, bottom)], stroke);
+    } else {
+        canvas.rect(area, stroke);
     }
 }
 
@@ -122,7 +130,7 @@ pub(crate) fn legend(canvas: &mut Canvas, at: Place) -> i32 {
         let area = Area { x, y: y - 6, width: 22, height: 12 };
         match holder {
             Some(holder) => sample(canvas, area, holder, theme.faint),
-            None => gap(canvas, area),
+            None => gap(canvas, area, false),
         }
         canvas.text((x + 28, y), name, small);
         x += 28 + small.width(name) + 18;

@@ -42,6 +42,7 @@ pub mod color;
 pub mod figure;
 pub mod font;
 pub mod ladder;
+pub mod lanes;
 mod legend;
 pub mod lettering;
 mod png;

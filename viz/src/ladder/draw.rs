@@ -241,7 +241,7 @@ impl<'a> Laid<'a> {
         for gap in &end.gaps {
             let from = self.depth_at(side, gap.from, 0).unwrap_or(HEAD);
             let until = gap.until.and_then(|until| self.depth_at(side, until, from));
-            bars::gap(canvas, bar(y + from, until.map_or(bottom, |to| y + to)));
+            bars::gap(canvas, bar(y + from, until.map_or(bottom, |to| y + to)), false);
         }
     }
     /// Where a span begins: at the upper edge of the line that names it.

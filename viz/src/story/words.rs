@@ -143,10 +143,10 @@ pub fn ending(ending: Ending) -> String {
     }
 }
 
-/// `bucket refused: 131,072 of 131,072`.
+/// `FIN-WAIT-2 bucket refused: 131,072 of 131,072`.
 pub fn gap(gap: &Gap) -> String {
     let limit = grouped(u64::try_from(gap.limit).unwrap_or(0));
-    format!("bucket refused: {} of {limit}", grouped(u64::from(gap.count)))
+    format!("{} bucket refused: {} of {limit}", gap.state, grouped(u64::from(gap.count)))
 }
 
 #[cfg(test)]
