@@ -45,6 +45,7 @@ pub mod ladder;
 pub mod lanes;
 mod legend;
 pub mod lettering;
+pub mod machine;
 mod png;
 pub mod run;
 pub mod samples;
