@@ -11,7 +11,7 @@ use finwait_model::time::{Instant, Span};
 use finwait_sim::recording::{Filter, Header, Recorder, Recording, What};
 use finwait_sim::run::{Outcome, Progress, run, run_watched};
 use finwait_sim::sample::Sample;
-use finwait_sim::scenario::{Error, Scenario, nearest};
+use finwait_sim::scenario::{Error, Scenario, Setting, nearest};
 use finwait_sim::view::HostView;
 use finwait_sim::watch::{Count, Sent, Watch};
 use finwait_sim::world::{HostId, Turns, World};
@@ -196,6 +196,24 @@ impl Source {
         let outcome = run(scenario, Turns::Forward, |now| bar.show(now));
         bar.finish();
         outcome
+    }
+    /// The same run with other sysctls, each typed as HOST.SYSCTL=VALUE for that flag; it is played
+    /// anew.
+    pub(crate) fn set(self, flag: &str, settings: &[String]) -> Result<Self, Failure> {
+        let mut scenario = match self.kind {
+            Kind::Simulated { scenario, .. } => scenario,
+            Kind::Recorded { path, recording } => {
+                let toml = &recording.header().toml;
+                let scenario = recording.scenario();
+                Box::new(scenario.map_err(|error| Failure::in_text(&path, toml, &error))?)
+            }
+        };
+        for text in settings {
+            let applied = Setting::parse(text, &scenario).and_then(|s| s.apply(&mut scenario));
+            applied.map_err(|error| Failure::in_text(flag, text, &error))?;
+        }
+        let world = Box::new(scenario.world());
+        Ok(Self { kind: Kind::Simulated { scenario, world }, ..self })
     }
     /// The run as a recording; a scenario is played to its end and recorded in memory.
     pub(crate) fn into_recording(self) -> Result<Recording, Failure> {

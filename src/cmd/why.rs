@@ -81,7 +81,8 @@ pub(crate) fn run(what: Option<&str>, args: &Asked, json: bool) -> Result<Verdic
     Ok(Verdict::Fine)
 }
 
-fn numbered(
+/// The RST with that number.
+pub(crate) fn numbered(
     rec: &Recording,
     host: Option<HostId>,
     number: u64,
@@ -136,7 +137,7 @@ fn of_flow(
 }
 
 /// Reads `A:P-B:P`. Host names may have a `-`, so each is tried as the one between the ends.
-fn flow(rec: &Recording, text: &str) -> Result<FourTuple, Error> {
+pub(crate) fn flow(rec: &Recording, text: &str) -> Result<FourTuple, Error> {
     let ends = text.match_indices('-').find_map(|(at, _)| {
         Some(FourTuple::new(end(rec, &text[..at])?, end(rec, &text[at + 1..])?))
     });

@@ -1,10 +1,13 @@
 //! The kinds of pictures, and the formats that each of them can be written in.
 
+use std::fmt;
+use std::io::{self, Write};
+
 use finwait_sim::scenario::{Error, nearest};
 use finwait_viz::figure::Figure;
 use finwait_viz::svg::Fonts;
 
-use super::{Args, Session, samples, timeline};
+use super::{Args, Session, ladder, lanes, machine, samples, timeline};
 use crate::failure::Failure;
 
 /// How a file is written.
@@ -14,6 +17,8 @@ pub(crate) enum Format {
     Png,
     Csv,
     Ndjson,
+    Text,
+    Json,
 }
 
 /// A kind of picture, or of data for one.
@@ -23,21 +28,50 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// How it can be written; the first unless something else is asked for.
     pub(crate) formats: &'static [Format],
+    /// How it is printed if no file is asked for.
+    pub(crate) printed: Option<Format>,
     /// Makes it.
     pub(crate) make: fn(&mut Session<'_>, Format) -> Result<Made, Failure>,
 }
 
 /// What was made.
-#[derive(Debug)]
 pub(crate) enum Made {
     Figure(Box<Figure>),
     Text(String),
+    /// What is too large to be held: it is made while it is written.
+    Stream(Stream),
+}
+
+/// Writes what it is called for; what is wrong with writing, it leaves to whoever called.
+pub(crate) type Stream = Box<dyn FnOnce(&mut dyn Write) -> Result<Result<(), io::Error>, Failure>>;
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Figure(_) => "Figure",
+            Self::Text(_) => "Text",
+            Self::Stream(_) => "Stream",
+        })
+    }
 }
 
 /// Every kind.
 pub(crate) const KINDS: &[Kind] = &[
-    Kind { name: "timeline", formats: PICTURE, make: timeline::make },
-    Kind { name: "samples", formats: &[Format::Csv, Format::Ndjson], make: samples::make },
+    Kind { name: "timeline", formats: PICTURE, printed: None, make: timeline::make },
+    Kind {
+        name: "ladder",
+        formats: &[Format::Svg, Format::Png, Format::Text],
+        printed: Some(Format::Text),
+        make: ladder::make,
+    },
+    Kind { name: "lanes", formats: PICTURE, printed: None, make: lanes::make },
+    Kind { name: "machine", formats: PICTURE, printed: None, make: machine::make },
+    Kind {
+        name: "samples",
+        formats: &[Format::Csv, Format::Ndjson],
+        printed: None,
+        make: samples::make,
+    },
 ];
 
 const PICTURE: &[Format] = &[Format::Svg, Format::Png];
@@ -57,7 +91,7 @@ pub(crate) fn named(name: &str) -> Result<&'static Kind, Failure> {
 }
 
 impl Format {
-    const ALL: [Self; 4] = [Self::Svg, Self::Png, Self::Csv, Self::Ndjson];
+    const ALL: [Self; 6] = [Self::Svg, Self::Png, Self::Csv, Self::Ndjson, Self::Text, Self::Json];
     /// How the name of such a file ends.
     pub(crate) const fn ending(self) -> &'static str {
         match self {
@@ -65,6 +99,8 @@ impl Format {
             Self::Png => "png",
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
+            Self::Text => "txt",
+            Self::Json => "json",
         }
     }
     /// The format that a name's ending chooses.
@@ -74,13 +110,15 @@ impl Format {
 }
 
 impl Made {
-    /// The file.
-    pub(crate) fn into_bytes(self, args: &Args, format: Format) -> Vec<u8> {
+    /// The file, unless it is written while it is made.
+    pub(crate) fn finished(self, args: &Args, format: Format) -> Self {
         let fonts = if args.no_fonts { Fonts::Outside } else { Fonts::Embedded };
-        match self {
+        let bytes = match self {
             Self::Figure(figure) if format == Format::Png => figure.to_png(),
             Self::Figure(figure) => figure.to_svg(fonts).into_bytes(),
             Self::Text(text) => text.into_bytes(),
-        }
+            Self::Stream(_) => return self,
+        };
+        Self::Stream(Box::new(move |out| Ok(out.write_all(&bytes))))
     }
 }

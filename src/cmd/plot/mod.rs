@@ -1,6 +1,10 @@
 //! `finwait plot`: a run as pictures. One file for each kind; [`KINDS`] knows them all.
 
+mod flows;
 mod kind;
+mod ladder;
+mod lanes;
+mod machine;
 mod output;
 mod samples;
 mod session;
@@ -15,10 +19,12 @@ use kind::{Format, Kind, Made};
 use output::Place;
 use session::Session;
 
-/// Draw a run: timelines of its tables, and what they are made of.
+/// Draw a run: timelines of its tables, its connections, and what they are made of.
 ///
 /// Kinds: `timeline` buckets, sockets and orphans against their limits, with RSTs and overflows below;
-/// `samples` the tables over time as CSV or NDJSON.
+/// `ladder` a connection as a sequence ladder, printed as text unless a picture is asked for; `lanes`
+/// connections as bars of states with their segments; `machine` TCP's states and how often the run
+/// went from which to which; `samples` the tables over time as CSV or NDJSON.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run: a recording, or a scenario, which is simulated.
@@ -42,6 +48,8 @@ pub(crate) struct Args {
     /// Whose tables [default: of the host with the most buckets].
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
+    #[command(flatten)]
+    pub(crate) which: flows::Which,
     /// How wide, pixels.
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(480..=8000))]
     pub(crate) width: Option<u16>,
@@ -68,12 +76,12 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     for kind in kinds {
         let (path, format) = place.file(args, kind)?;
         let made = (kind.make)(&mut session, format)?;
-        files.push((path, kind, made.into_bytes(args, format)));
+        files.push((path, kind, made.finished(args, format)));
     }
     let mut said = output::Said::default();
-    for (path, kind, bytes) in &files {
-        place.write(path, bytes)?;
-        said.add(path, kind.name, bytes.len());
+    for (path, kind, made) in files {
+        let bytes = place.write(&path, made)?;
+        said.add(&path, kind.name, bytes);
     }
     if !place.is_stdout() {
         print(&said.text(args.json))?;

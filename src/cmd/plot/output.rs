@@ -1,13 +1,12 @@
 //! Where pictures are written to, and how.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use finwait_sim::scenario::Error;
 
-use super::{Args, Format, Kind};
+use super::{Args, Format, Kind, Made};
 use crate::failure::Failure;
 use crate::out_dir::Folder;
 use crate::whole_file::WholeFile;
@@ -24,7 +23,13 @@ pub(crate) enum Place {
 impl Place {
     /// What `-o` means for those kinds.
     pub(crate) fn of(args: &Args, kinds: &[&Kind]) -> Result<Self, Failure> {
-        let Some(path) = &args.output else { return Ok(Self::Folder(PathBuf::new())) };
+        let Some(path) = &args.output else {
+            let pictured = args.svg || args.png;
+            return Ok(match kinds {
+                [Kind { printed: Some(_), .. }] if !pictured => Self::File(PathBuf::from("-")),
+                _ => Self::Folder(PathBuf::new()),
+            });
+        };
         if kinds.len() == 1 && !path.is_dir() {
             return Ok(Self::File(path.clone()));
         }
@@ -55,23 +60,29 @@ impl Place {
             Self::File(path) => {
                 let format = match (chosen(args, kind)?, path.as_os_str() == "-") {
                     (Some(format), _) => format,
-                    (None, true) => kind.formats[0],
+                    (None, true) => kind.printed.unwrap_or(kind.formats[0]),
                     (None, false) => by_ending(path, kind)?,
                 };
                 Ok((path.clone(), format))
             }
         }
     }
-    /// Writes one file, whole or not at all.
-    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    /// Writes one file, whole or not at all; says how many bytes.
+    pub(crate) fn write(&self, path: &Path, made: Made) -> Result<u64, Failure> {
         if let Self::Folder(folder) = self
             && !folder.as_os_str().is_empty()
         {
             Folder::create(folder)?;
         }
         let mut file = WholeFile::create(path)?;
-        file.write_all(bytes).map_err(|error| file.complaint()(&error))?;
-        file.keep()
+        let Made::Stream(stream) = made else {
+            unreachable!("invariant: figures and texts are finished before they are written")
+        };
+        let wrong = file.complaint();
+        stream(&mut file)?.map_err(|error| wrong(&error))?;
+        let bytes = file.bytes();
+        file.keep()?;
+        Ok(bytes)
     }
 }
 
@@ -125,7 +136,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    pub(crate) fn add(&mut self, path: &Path, kind: &str, bytes: usize) {
+    pub(crate) fn add(&mut self, path: &Path, kind: &str, bytes: u64) {
         let shown = path.display().to_string();
         self.lines.push_str(&format!("{shown}: {kind}, {bytes} bytes\n"));
         self.objects.push(json!({"file": shown, "kind": kind, "bytes": bytes}));

@@ -1,6 +1,9 @@
 //! The run that is drawn, opened when the first picture needs it and then kept for the others.
 
+use std::rc::Rc;
+
 use finwait_model::time::Instant;
+use finwait_sim::recording::Recording;
 use finwait_sim::scenario::Error;
 use finwait_sim::text::seconds;
 use finwait_viz::figure::Look;
@@ -15,11 +18,12 @@ use crate::view_source::Source;
 pub(crate) struct Session<'a> {
     pub(crate) args: &'a Args,
     tables: Option<Run>,
+    recording: Option<Rc<Recording>>,
 }
 
 impl<'a> Session<'a> {
     pub(crate) const fn new(args: &'a Args) -> Self {
-        Self { args, tables: None }
+        Self { args, tables: None, recording: None }
     }
     /// The size and paper that were asked for, or that one.
     pub(crate) fn look(&self, width: i32, height: i32) -> Look {
@@ -32,6 +36,19 @@ impl<'a> Session<'a> {
     /// RUN, open.
     pub(crate) fn source(&self) -> Result<Source, Failure> {
         Source::open(&self.args.run)
+    }
+    /// Everything that happened in RUN.
+    pub(crate) fn recording(&mut self) -> Result<Rc<Recording>, Failure> {
+        if let Some(recording) = &self.recording {
+            return Ok(Rc::clone(recording));
+        }
+        let source = self.source()?;
+        // What was typed is looked at before anything is simulated.
+        source.chosen(self.args.host.as_deref())?;
+        self.part(source.end())?;
+        let recording = Rc::new(source.into_recording()?);
+        self.recording = Some(Rc::clone(&recording));
+        Ok(recording)
     }
     /// How the tables of RUN's hosts went.
     pub(crate) fn tables(&mut self) -> Result<&Run, Failure> {

@@ -213,7 +213,7 @@ impl<'a> Pair<'a> {
             let (upper, lower) = self.lane(top, side);
             if side == 0 { lower + 1 } else { upper - 1 }
         };
-        let first = flight.left.or(flight.arrivals.first().copied()).unwrap_or_default();
+        let first = flight.left.or_else(|| flight.arrivals.first().copied()).unwrap_or_default();
         let tail = (axis.x(first), inner(flight.from));
         let to = inner(1 - flight.from);
         let stroke = match priority(flight) {

@@ -1,0 +1,25 @@
+//! `finwait plot RUN lanes`: connections as swim lanes.
+
+use finwait_viz::lanes;
+use finwait_viz::run::Run;
+
+use super::{Format, Made, Session, flows};
+use crate::failure::Failure;
+use crate::view_source::broken;
+
+/// Makes it.
+pub(crate) fn make(session: &mut Session<'_>, _: Format) -> Result<Made, Failure> {
+    let stories = flows::several(session)?;
+    let rec = session.recording()?;
+    let path = session.args.run.display().to_string();
+    let about = Run::read(&rec).map_err(|error| broken(&path, &error))?.about;
+    let title = match &stories[..] {
+        [story] => story.name(),
+        several => {
+            let from = several.iter().map(|story| story.from()).min().unwrap_or_default();
+            format!("{} connections from {from} s on", several.len())
+        }
+    };
+    let figure = lanes::figure(&title, &stories, session.look(1280, 320), &about);
+    Ok(Made::Figure(Box::new(figure)))
+}
