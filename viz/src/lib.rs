@@ -44,6 +44,8 @@ pub mod font;
 pub mod ladder;
 pub mod lanes;
 mod legend;
+#[cfg(test)]
+mod legible;
 pub mod lettering;
 pub mod machine;
 mod png;

@@ -5,11 +5,16 @@ use std::collections::BTreeSet;
 use finwait_model::cause::Cause;
 use finwait_model::flow::FourTuple;
 use finwait_model::kernel::Object;
+use finwait_model::state::TcpState;
 use finwait_model::time::{Instant, Span};
 use finwait_sim::recording::{Event, Filter, Recording, What};
 use finwait_sim::why;
-use finwait_viz::ladder;
+use finwait_sim::world::HostId;
+use finwait_viz::figure::{About, Look};
+use finwait_viz::ladder::{self, Panel};
 use finwait_viz::story::{self, Story, stories, story_of};
+use finwait_viz::svg::Fonts;
+use finwait_viz::{lanes, machine};
 
 use crate::golden;
 use crate::stage::{names, recorded};
@@ -74,7 +79,7 @@ fn states_are_those_of_ss(events: &[Event], stories: &[Story]) -> usize {
         let span = end.at(event.at).map(|span| (span.state, span.holder));
         let row = line.map(|line| (line.state, line.object));
         // An orphan without a connection is not in ss, and a socket that only a program holds.
-        let row = row.filter(|(state, _)| *state != finwait_model::state::TcpState::Close);
+        let row = row.filter(|(state, _)| *state != TcpState::Close);
         assert_eq!(span, row, "{} at {}: {:?}", end.name(), event.at, end.spans);
         compared += 1;
     }
@@ -129,4 +134,73 @@ fn a_gap_lasts_from_the_refusal_to_what_finds_nothing() {
     assert_eq!(gap.until, Some(event.at));
     assert!(event.at.since(gap.from) > Span::millis(50));
     assert!(story.ends[0].at(gap.from).is_none(), "nothing stands there");
+}
+
+fn about(name: &str) -> About {
+    About { scenario: name.to_owned(), seed: Some(1), ..About::default() }
+}
+
+#[test]
+fn figures_of_connections_are_the_same_byte_for_byte() {
+    let full = recorded("closes-apart.toml", &[], 10);
+    let free = recorded("closes-apart.toml", &["web.net.ipv4.tcp_max_tw_buckets=10"], 100);
+    let flow = flows(&full, 1)[0];
+    let [a, b] = [&free, &full].map(|rec| stories(rec, flow).expect("read").remove(0));
+    let panels = [("table free", &a), ("table full", &b)];
+    let panels = panels.map(|(heading, story)| Panel { heading, story });
+    let look = Look { width: 1500, height: 320, dark: false };
+    let double = ladder::figure(&a.name(), &panels, look, &about("closes-apart"));
+    golden::check("ladder-double.svg", &double.to_svg(Fonts::Outside));
+    let look = Look { width: 1200, height: 320, dark: true };
+    let lanes = lanes::figure("Two closes", &[a, b], look, &about("closes-apart"));
+    golden::check("lanes-dark.svg", &lanes.to_svg(Fonts::Outside));
+    let all = Instant::ZERO..Instant { ns: u64::MAX };
+    let counts = machine::count(&full, None, all).expect("read");
+    let machine = machine::figure("web and peer", &counts, look, &about("closes-apart"));
+    golden::check("machine-dark.svg", &machine.to_svg(Fonts::Outside));
+}
+
+/// Whatever goes into a state comes out of it, or is still there at the end.
+#[test]
+fn the_machine_loses_nobody() {
+    let nodes = [
+        (machine::Node::Request, Object::Request),
+        (machine::Node::BucketFinWait2, Object::Bucket),
+        (machine::Node::BucketTimeWait, Object::Bucket),
+    ];
+    let socks = TcpState::ALL.into_iter().filter(|state| {
+        let none = [TcpState::Close, TcpState::Listen, TcpState::NewSynRecv, TcpState::TimeWait];
+        !none.contains(state)
+    });
+    let nodes = nodes.into_iter().chain(socks.map(|state| (state.into(), Object::Sock)));
+    let nodes: Vec<(machine::Node, Object)> = nodes.collect();
+    let mut went = 0;
+    for name in names() {
+        let rec = recorded(&name, &[], 20);
+        for host in (0..rec.hosts().len()).map(|n| HostId(n as u16)) {
+            let end = rec.end().at();
+            let counts =
+                machine::count(&rec, Some(host), Instant::ZERO..end).expect("it can be read");
+            let view = rec.host_at(host, end).expect("it can be read");
+            for (node, object) in &nodes {
+                let left: u64 =
+                    counts.edges().filter(|(e, _)| e.from == *node).map(|(_, n)| n).sum();
+                let there = view.rows.iter().filter(|row| {
+                    let its = match row.object {
+                        Object::Request => machine::Node::Request,
+                        Object::Bucket if row.state == TcpState::FinWait2 => {
+                            machine::Node::BucketFinWait2
+                        }
+                        _ => row.state.into(),
+                    };
+                    row.object == *object && its == *node
+                });
+                let entered = counts.entered(*node);
+                let there = there.count() as u64;
+                assert_eq!(entered, left + there, "{name}, {:?}, {node:?}", view.name);
+                went += entered;
+            }
+        }
+    }
+    assert!(went > 100_000, "{went}");
 }
