@@ -81,3 +81,32 @@ fn what_cannot_be_drawn_is_refused() {
         assert!(ended.stderr.contains(says), "{args:?}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn a_trace_is_for_perfetto() {
+    let file = scratch("trace").join("trace.json").display().to_string();
+    let ended = finwait(&["plot", RUN, "perfetto", "-o", &file]);
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+    let bytes = std::fs::read(&file).expect("it was written");
+    assert!(ended.stdout.ends_with(&format!("perfetto, {} bytes\n", bytes.len())));
+    let trace: Value = serde_json::from_slice(&bytes).expect("it is JSON");
+    assert_eq!(trace["otherData"]["scenario"], "closes-apart");
+    let wrong = finwait(&["plot", RUN, "perfetto", "--png"]);
+    assert!(wrong.stderr.contains("perfetto cannot be written as png"), "{}", wrong.stderr);
+    assert_eq!(wrong.status, 2);
+}
+
+#[test]
+fn a_trace_of_many_sockets_says_what_is_left_out() {
+    let incident = include_str!("../../examples/scenarios/incident.toml");
+    let folder = scratch("large-trace");
+    let run = folder.join("short.toml").display().to_string();
+    let short = incident.replace("duration = \"300s\"", "duration = \"3s\"");
+    assert_ne!(short, incident);
+    std::fs::write(&run, short).expect("it can be written");
+    let file = folder.join("trace.json").display().to_string();
+    let ended = finwait(&["plot", &run, "perfetto", "-o", &file]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    let said = "sockets are more than 10,000: the trace shows one connection in 2";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+}

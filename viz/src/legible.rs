@@ -7,6 +7,7 @@ use finwait_sim::why;
 use crate::canvas::{Area, Shape};
 use crate::figure::{About, Figure, Look};
 use crate::ladder::{self, Panel};
+use crate::lanes::Zero;
 use crate::lettering::{Anchor, Turn};
 use crate::story::{self, Story};
 use crate::{lanes, machine};
@@ -71,11 +72,13 @@ fn no_text_crosses_another() {
                 check(&what, &ladder::figure(&story.name(), &[panel], look, &about));
                 let what = format!("lanes of {} in {name}, {width}", story.name());
                 let one = core::slice::from_ref(story);
-                check(&what, &lanes::figure(&story.name(), one, look, &about));
+                check(&what, &lanes::figure(&story.name(), one, Zero::Run, look, &about));
             }
             for count in [3, 6, 15] {
                 let what = format!("{count} lanes in {name}, {width}");
-                check(&what, &lanes::figure(&what, &some(&rec, count), look, &about));
+                let stories = some(&rec, count);
+                check(&what, &lanes::figure(&what, &stories, Zero::Run, look, &about));
+                check(&what, &lanes::figure(&what, &stories, Zero::Connection, look, &about));
             }
             let all = Instant::ZERO..Instant { ns: u64::MAX };
             let counts = machine::count(&rec, None, all).expect("it can be read");

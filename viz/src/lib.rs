@@ -48,6 +48,7 @@ mod legend;
 mod legible;
 pub mod lettering;
 pub mod machine;
+pub mod perfetto;
 mod png;
 pub mod run;
 pub mod samples;

@@ -27,6 +27,9 @@ pub(crate) struct Which {
     /// How many connections lanes show, as they are opened from --from on [default: 12].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) count: Option<u16>,
+    /// Each connection in lanes begins at the left edge: times count from its own first event.
+    #[arg(long)]
+    pub(crate) align: bool,
     /// Beside a ladder, the same connection of that run.
     #[arg(long, value_name = "RUN")]
     pub(crate) beside: Option<PathBuf>,

@@ -7,7 +7,7 @@ use finwait_sim::scenario::{Error, nearest};
 use finwait_viz::figure::Figure;
 use finwait_viz::svg::Fonts;
 
-use super::{Args, Session, ladder, lanes, machine, samples, timeline};
+use super::{Args, Session, ladder, lanes, machine, perfetto, samples, timeline};
 use crate::failure::Failure;
 
 /// How a file is written.
@@ -66,6 +66,7 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind { name: "lanes", formats: PICTURE, printed: None, make: lanes::make },
     Kind { name: "machine", formats: PICTURE, printed: None, make: machine::make },
+    Kind { name: "perfetto", formats: &[Format::Json], printed: None, make: perfetto::make },
     Kind {
         name: "samples",
         formats: &[Format::Csv, Format::Ndjson],

@@ -1,6 +1,6 @@
 //! `finwait plot RUN lanes`: connections as swim lanes.
 
-use finwait_viz::lanes;
+use finwait_viz::lanes::{self, Zero};
 use finwait_viz::run::Run;
 
 use super::{Format, Made, Session, flows};
@@ -20,6 +20,7 @@ pub(crate) fn make(session: &mut Session<'_>, _: Format) -> Result<Made, Failure
             format!("{} connections from {from} s on", several.len())
         }
     };
-    let figure = lanes::figure(&title, &stories, session.look(1280, 320), &about);
+    let zero = if session.args.which.align { Zero::Connection } else { Zero::Run };
+    let figure = lanes::figure(&title, &stories, zero, session.look(1280, 320), &about);
     Ok(Made::Figure(Box::new(figure)))
 }

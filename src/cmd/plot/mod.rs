@@ -6,6 +6,7 @@ mod ladder;
 mod lanes;
 mod machine;
 mod output;
+mod perfetto;
 mod samples;
 mod session;
 mod timeline;
@@ -24,7 +25,8 @@ use session::Session;
 /// Kinds: `timeline` buckets, sockets and orphans against their limits, with RSTs and overflows below;
 /// `ladder` a connection as a sequence ladder, printed as text unless a picture is asked for; `lanes`
 /// connections as bars of states with their segments; `machine` TCP's states and how often the run
-/// went from which to which; `samples` the tables over time as CSV or NDJSON.
+/// went from which to which; `perfetto` a trace
+/// for ui.perfetto.dev; `samples` the tables over time as CSV or NDJSON.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run: a recording, or a scenario, which is simulated.

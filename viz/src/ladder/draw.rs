@@ -1,8 +1,7 @@
 //! A ladder as a figure, and two beside one another.
 
-use finwait_model::time::Instant;
-
-use super::rows::{Arrow, Cell, Part, Row, Tone, rows};
+use super::rows::{Part, Tone};
+use super::sheet::{BAR, Columns, FALL, GUTTER, LINE, Laid, Placed, head, plain, print};
 use crate::bars;
 use crate::canvas::{Area, Canvas, Place, Stroke};
 use crate::figure::{About, Figure, Look};
@@ -17,17 +16,6 @@ pub struct Panel<'a> {
     /// What it shows.
     pub story: &'a Story,
 }
-
-/// Pixels from one line of text to the next.
-const LINE: i32 = 17;
-/// Free paper between two rows.
-const APART: i32 = 7;
-/// How far an arrow falls on its way.
-const FALL: i32 = 10;
-/// How wide a lifeline is.
-const BAR: i32 = 14;
-/// Paper between two panels.
-const GUTTER: i32 = 36;
 
 /// Draws one ladder, or several beside one another. The figure is as high as it has to be, and no
 /// lower than `look` says.
@@ -62,97 +50,7 @@ const SUBTITLE: &str =
 /// Height of the legend.
 const LEGEND: i32 = 28;
 
-/// Where what stands, from the panel's left edge.
-#[derive(Clone, Copy, Debug)]
-struct Columns {
-    /// Where times end.
-    time: i32,
-    /// The middle of each lifeline.
-    line: [i32; 2],
-    /// How much room there is beside each.
-    beside: i32,
-    /// The panel's right edge.
-    right: i32,
-}
-
-impl Columns {
-    fn new(width: i32) -> Self {
-        let time = 84;
-        let beside = ((width - time) * 26 / 100).clamp(110, 230);
-        let line = [time + beside + BAR, width - beside - BAR];
-        Self { time, line, beside: beside - 4, right: width }
-    }
-    const fn arrow(&self) -> i32 {
-        self.line[1] - self.line[0] - BAR
-    }
-}
-
-/// A panel with the height of each row.
-#[derive(Debug)]
-struct Laid<'a> {
-    panel: Panel<'a>,
-    columns: Columns,
-    rows: Vec<Placed>,
-    foot: Vec<String>,
-    height: i32,
-}
-
-#[derive(Debug)]
-struct Placed {
-    row: Row,
-    /// Its lines beside each end, cut to what fits.
-    lines: [Vec<(String, Tone)>; 2],
-    /// What stands below the arrow.
-    reason: Vec<String>,
-    /// Its upper edge, from the panel's.
-    top: i32,
-}
-
-fn plain() -> Lettering {
-    Lettering::new(12)
-}
-fn print() -> Lettering {
-    Lettering::new(11).mono()
-}
-
-/// Height of what stands above the first row.
-const HEAD: i32 = 84;
-
-impl<'a> Laid<'a> {
-    fn new(panel: &Panel<'a>, columns: Columns) -> Self {
-        let mut top = HEAD;
-        let mut placed: Vec<Placed> = Vec::new();
-        for row in rows(panel.story) {
-            if row.quiet.is_some() {
-                top += 34;
-            }
-            let lines = [0, 1].map(|side| beside(&row.cells[side], columns.beside));
-            let reason = match row.arrow {
-                Some(Arrow { flight, part }) if part != Part::Arrives => {
-                    reason(panel.story, flight, columns.arrow() - 28)
-                }
-                _ => Vec::new(),
-            };
-            let count = |side: Side| {
-                // The head of an arrow lies deeper than its tail.
-                let falls = arrives_at(panel.story, &row) == Some(side);
-                lines[side].len() as i32 * LINE + if falls { FALL } else { 0 }
-            };
-            let middle = match row.arrow {
-                Some(_) => LINE + FALL + reason.len() as i32 * 15,
-                None => 0,
-            };
-            let height = count(0).max(count(1)).max(middle);
-            placed.push(Placed { row, lines, reason, top });
-            top += height + APART;
-        }
-        let story = panel.story;
-        let foot = story.resets().filter_map(|number| because(story, number));
-        let foot: Vec<String> =
-            foot.flat_map(|text| broken_lines(&text, plain(), columns.right)).collect();
-        let height = top + 12 + foot.len() as i32 * LINE;
-        Self { panel: *panel, columns, rows: placed, foot, height }
-    }
+impl Laid<'_> {
     fn draw(&self, canvas: &mut Canvas, at: Place) {
         let (x, y) = at;
         self.head(canvas, at);
@@ -202,23 +100,23 @@ impl<'a> Laid<'a> {
         let bold = Lettering::new(14).bold().below();
         canvas.text((x, y + 4), bold.fit(self.panel.heading, columns.right), bold);
         let faint = Lettering::new(11).below().color(theme.faint);
-        canvas.text((x + columns.time, y + 55), "time, s", faint.ending());
+        let base = y + head(self.panel.heading) - 84;
+        canvas.text((x + columns.time, base + 55), "time, s", faint.ending());
         for side in [0, 1] {
             let end = &self.panel.story.ends[side];
             let at = x + columns.line[side];
             let name = Lettering::new(13).bold().below().centred();
-            canvas.text((at, y + 36), end.name(), name);
-            canvas.text((at, y + 55), end.kernel(), faint.centred());
+            canvas.text((at, base + 36), end.name(), name);
+            canvas.text((at, base + 55), end.kernel(), faint.centred());
         }
     }
     /// The bars of one end's states.
     fn lifeline(&self, canvas: &mut Canvas, (x, y): Place, side: Side) {
         let middle = x + self.columns.line[side];
         let end = &self.panel.story.ends[side];
-        let bottom =
-            y + self.rows.last().map_or(HEAD, |last| last.top + self.depth(last, side) + 12);
+        let bottom = y + self.rows.last().map_or(0, |last| last.top + self.depth(last, side) + 12);
         let thread = Stroke::new(canvas.theme().grid, 1);
-        canvas.line((middle, y + HEAD - 6), (middle, bottom), thread);
+        canvas.line((middle, y + head(self.panel.heading) - 6), (middle, bottom), thread);
         let bar = |from: i32, to: i32| Area {
             x: middle - BAR / 2,
             y: from,
@@ -239,32 +137,10 @@ impl<'a> Laid<'a> {
             bars::bar(canvas, bar(y + from, to.max(y + from + 4)), span);
         }
         for gap in &end.gaps {
-            let from = self.depth_at(side, gap.from, 0).unwrap_or(HEAD);
+            let from = self.depth_at(side, gap.from, 0).unwrap_or_else(|| head(self.panel.heading));
             let until = gap.until.and_then(|until| self.depth_at(side, until, from));
             bars::gap(canvas, bar(y + from, until.map_or(bottom, |to| y + to)), false);
         }
-    }
-    /// Where a span begins: at the upper edge of the line that names it.
-    fn beginning(&self, side: Side, place: usize) -> Option<i32> {
-        let named = |placed: &Placed| {
-            placed.lines[side].iter().position(|(_, tone)| *tone == Tone::State(place))
-        };
-        let found = self.rows.iter().find_map(|placed| Some((placed, named(placed)?)));
-        found.map(|(placed, line)| placed.top + self.depth(placed, side) - 8 + line as i32 * LINE)
-    }
-    /// How deep what happens in a row at an end lies below the row's top.
-    fn depth(&self, placed: &Placed, side: Side) -> i32 {
-        let falls = arrives_at(self.panel.story, &placed.row) == Some(side);
-        8 + if falls { FALL } else { 0 }
-    }
-    /// The depth of the first row not above `top` in which an end has come to that instant.
-    fn depth_at(&self, side: Side, at: Instant, top: i32) -> Option<i32> {
-        let is_it = |placed: &&Placed| {
-            placed.top + self.depth(placed, side) >= top
-                && instant_at(self.panel.story, &placed.row, side) >= at
-        };
-        let placed = self.rows.iter().find(is_it)?;
-        Some(placed.top + self.depth(placed, side))
     }
     fn cells(&self, canvas: &mut Canvas, (x, y): Place, placed: &Placed) {
         let theme = *canvas.theme();
@@ -334,14 +210,6 @@ impl<'a> Laid<'a> {
             canvas.text((centre, tail.1 + FALL + 13 + k as i32 * 15), line, mono);
         }
     }
-    /// How deep the heads of an arrow lie: in its own row, or in those where it arrives.
-    fn heads(&self, n: usize, number: usize) -> impl Iterator<Item = i32> {
-        let its = move |placed: &&Placed| placed.row.arrow.is_some_and(|a| a.flight == number);
-        self.rows[n..].iter().filter(its).filter_map(|placed| match placed.row.arrow?.part {
-            Part::Leaves => None,
-            Part::Whole | Part::Arrives => Some(placed.top + 8 + FALL),
-        })
-    }
     /// The segment above its arrow; how long it took beside it.
     fn label(
         &self,
@@ -373,28 +241,12 @@ impl<'a> Laid<'a> {
         let reach = if sign > 0 { left - tail.0 } else { tail.0 - left - total };
         let slope = head.map_or(FALL, |head| head - tail.1);
         let on_line = tail.1 + slope * reach / room.max(1);
-        let y = if straight { on_line - 9 } else { tail.1 - 2 };
+        let y = if straight { on_line - 9 } else { tail.1 - 8 };
         canvas.text((left, y), flags, bold.middle().halo());
         canvas.text((left + wide + 8, y), rest, print().middle().halo().color(color));
         if with_way {
             canvas.text((left + all + 10, y), way, small.middle().halo());
         }
-    }
-}
-
-/// At which end something arrives in that row.
-fn arrives_at(story: &Story, row: &Row) -> Option<Side> {
-    let arrow = row.arrow.filter(|arrow| arrow.part != Part::Leaves)?;
-    Some(1 - story.flights[arrow.flight].from)
-}
-
-/// To which instant an end has come in that row.
-fn instant_at(story: &Story, row: &Row, side: Side) -> Instant {
-    match row.arrow {
-        Some(Arrow { flight, part: Part::Whole }) if story.flights[flight].from != side => {
-            story.flights[flight].arrivals.first().copied().unwrap_or(row.at)
-        }
-        _ => row.at,
     }
 }
 
@@ -411,53 +263,4 @@ fn state_box(
     let left = if side == 0 { x - width } else { x };
     canvas.rounded(Area { x: left, y: y - 8, width, height: 16 }, 4, color);
     canvas.text((left + 6, y), text, name);
-}
-
-/// Cells as lines that fit beside a lifeline.
-fn beside(cells: &[Cell], room: i32) -> Vec<(String, Tone)> {
-    let lines = cells.iter().flat_map(|cell| {
-        let lettering = match cell.tone {
-            Tone::Wrong => plain().bold(),
-            Tone::Call => print(),
-            _ => plain(),
-        };
-        let room = if matches!(cell.tone, Tone::State(_)) { room - 12 } else { room };
-        broken_lines(&cell.text, lettering, room).into_iter().map(|line| (line, cell.tone))
-    });
-    lines.collect()
-}
-
-/// The kernel functions that sent a RST, and its reason, in lines that fit.
-fn reason(story: &Story, number: usize, room: i32) -> Vec<String> {
-    let cause = story.flights[number].cause.filter(|cause| cause.is_reset());
-    let Some(cause) = cause else { return Vec::new() };
-    let site = cause.site();
-    let mut lines = broken_lines(&site.path.join(" → "), print(), room);
-    if let Some(reason) = site.reset {
-        lines.push(format!("sk_rst_reason {}", reason.kernel_name()));
-    }
-    lines
-}
-
-/// What made a RST inevitable, in a sentence.
-fn because(story: &Story, number: usize) -> Option<String> {
-    let flight = &story.flights[number];
-    let (at, cause, because) = (flight.left?, flight.cause?, flight.because?);
-    let host = &story.ends[flight.from].host;
-    Some(format!("RST of {host} at {at} s ({}), because {}.", cause.name(), because.text()))
-}
-
-/// The text in lines of at most `room` pixels, broken at spaces.
-pub(crate) fn broken_lines(text: &str, lettering: Lettering, room: i32) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if lettering.width(&format!("{line} {word}")) <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.into_iter().map(|line| lettering.fit(&line, room)).collect()
 }

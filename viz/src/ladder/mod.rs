@@ -5,6 +5,7 @@
 
 mod draw;
 mod rows;
+mod sheet;
 mod text;
 
 pub use draw::{Panel, figure};

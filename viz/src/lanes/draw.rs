@@ -16,9 +16,26 @@ use crate::figure::{About, Figure, Look};
 use crate::lettering::Lettering;
 use crate::story::{StateSpan, Story, words};
 
+/// From when on the axis counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Zero {
+    /// From the beginning of the run.
+    Run,
+    /// From each connection's own first event, so that many can be compared.
+    Connection,
+}
+
 /// Draws connections below one another. The figure is as high as it has to be, and no lower than
 /// `look` says.
-pub fn figure(title: &str, stories: &[Story], look: Look, about: &About) -> Figure {
+pub fn figure(title: &str, stories: &[Story], zero: Zero, look: Look, about: &About) -> Figure {
+    let moved: Vec<Story>;
+    let stories = match zero {
+        Zero::Run => stories,
+        Zero::Connection => {
+            moved = stories.iter().map(Story::from_zero).collect();
+            &moved
+        }
+    };
     let subtitle = "Each connection is two lanes, its two ends. Time is not to scale: // marks where \
                     it is cut, and the numbers between ticks say how long a piece lasts.";
     let size = Size::for_count(stories.len());
@@ -53,7 +70,7 @@ pub fn figure(title: &str, stories: &[Story], look: Look, about: &About) -> Figu
         pair.draw(canvas, &axis, (body.x, y), names);
         y += pair.height();
     }
-    draw_axis(canvas, &axis, top);
+    draw_axis(canvas, &axis, zero, top);
     draw_legend(canvas, &legend, (body.x, body.bottom() - 20 * legend_rows + 8), body.width);
     figure
 }
@@ -83,7 +100,7 @@ fn breaks(canvas: &mut Canvas, axis: &Axis, top: i32, bottom: i32) {
     }
 }
 
-fn draw_axis(canvas: &mut Canvas, axis: &Axis, y: i32) {
+fn draw_axis(canvas: &mut Canvas, axis: &Axis, zero: Zero, y: i32) {
     let theme = *canvas.theme();
     let pieces = axis.pieces();
     let Some((first, last)) = axis.ends() else { return };
@@ -109,7 +126,11 @@ fn draw_axis(canvas: &mut Canvas, axis: &Axis, y: i32) {
         length(canvas, piece, y);
     }
     let faint = Lettering::new(12).below().centred().color(theme.faint);
-    canvas.text(((left + right) / 2, y + 42), "time since the run began, s", faint);
+    let since = match zero {
+        Zero::Run => "time since the run began, s",
+        Zero::Connection => "time since the connection's first event, s",
+    };
+    canvas.text(((left + right) / 2, y + 42), since, faint);
 }
 
 /// How long a piece lasts, if there is room to say it.

@@ -6,4 +6,4 @@ mod draw;
 mod labels;
 mod lane;
 
-pub use draw::figure;
+pub use draw::{Zero, figure};

@@ -19,8 +19,8 @@ const REASONS: usize = 3;
 
 /// Draws it. `whose` says which hosts are counted.
 pub fn figure(whose: &str, counts: &Counts, look: Look, about: &About) -> Figure {
-    let subtitle = "Each edge says how often it was gone, and because of what. Linux waits in sockets \
-                    (filled) and hands over to buckets (hatched); what a run did not do is faint.";
+    let subtitle = "Each edge says how often it was taken, and why. Linux waits in sockets (filled) and \
+                    hands over to buckets (hatched); what the run did not do is faint.";
     let empty = Figure::new(look, whose, subtitle, about);
     // It may be stretched, but not squeezed: labels have a size.
     let height = look.height.max(look.height - empty.body().height + SHEET.1);
@@ -111,7 +111,7 @@ impl Sheet<'_> {
         }
         let red = path.to == Node::Refused;
         let mut lines: Vec<(u64, String)> =
-            why.iter().take(REASONS).map(|(why, count)| (*count, (*why).to_owned())).collect();
+            why.iter().take(REASONS).map(|(why, count)| (*count, short(why).to_owned())).collect();
         if path.from == Node::Refused {
             lines.clear();
         }
@@ -179,7 +179,7 @@ impl Sheet<'_> {
                         Node::Closed => String::new(),
                         to => format!(" → {}", face(&theme, to).2),
                     };
-                    (count, format!("{}{to}", why.trim_start_matches("socket destroyed: ")))
+                    (count, format!("{}{to}", short(why)))
                 }));
             }
         }
@@ -228,6 +228,12 @@ fn upright(places: &mut [Place], through: &[Place]) {
             places[n].1 = places[n + 1].1;
         }
     }
+}
+
+/// What ends where the edge goes is seen.
+fn short(why: &str) -> &str {
+    const SEEN: [&str; 3] = ["socket destroyed: ", "bucket gone: ", "request gone: "];
+    SEEN.iter().find_map(|seen| why.strip_prefix(seen)).unwrap_or(why)
 }
 
 /// Lines of counts with what they count, centred at a height.

@@ -189,6 +189,30 @@ impl Story {
         let all = self.flights.iter().enumerate();
         all.filter(|(_, flight)| flight.segment.flags.rst()).map(|(number, _)| number)
     }
+    /// The same connection with every time counted from its first event.
+    #[must_use]
+    pub fn from_zero(&self) -> Self {
+        let start = self.from();
+        let shift = |at: &mut Instant| *at = Instant { ns: at.ns.saturating_sub(start.ns) };
+        let mut story = self.clone();
+        for end in &mut story.ends {
+            for span in &mut end.spans {
+                shift(&mut span.from);
+                span.until.iter_mut().for_each(shift);
+            }
+            for gap in &mut end.gaps {
+                shift(&mut gap.from);
+                gap.until.iter_mut().for_each(shift);
+            }
+        }
+        for flight in &mut story.flights {
+            flight.left.iter_mut().for_each(shift);
+            flight.arrivals.iter_mut().for_each(shift);
+        }
+        story.beats.iter_mut().for_each(|beat| shift(&mut beat.at));
+        shift(&mut story.end);
+        story
+    }
     /// The same connection as far as something happens from `from` on and before `to`.
     #[must_use]
     pub fn between(&self, from: Instant, to: Instant) -> Self {

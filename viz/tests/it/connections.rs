@@ -152,7 +152,8 @@ fn figures_of_connections_are_the_same_byte_for_byte() {
     let double = ladder::figure(&a.name(), &panels, look, &about("closes-apart"));
     golden::check("ladder-double.svg", &double.to_svg(Fonts::Outside));
     let look = Look { width: 1200, height: 320, dark: true };
-    let lanes = lanes::figure("Two closes", &[a, b], look, &about("closes-apart"));
+    let lanes =
+        lanes::figure("Two closes", &[a, b], lanes::Zero::Run, look, &about("closes-apart"));
     golden::check("lanes-dark.svg", &lanes.to_svg(Fonts::Outside));
     let all = Instant::ZERO..Instant { ns: u64::MAX };
     let counts = machine::count(&full, None, all).expect("read");

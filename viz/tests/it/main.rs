@@ -3,4 +3,5 @@
 mod connections;
 #[path = "../../../sim/tests/it/golden.rs"]
 mod golden;
+mod perfetto;
 mod stage;
