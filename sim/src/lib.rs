@@ -9,6 +9,7 @@ pub mod because;
 pub mod capture;
 pub mod check;
 pub mod digest;
+pub mod findings;
 pub mod glossary;
 pub mod host;
 pub mod link;

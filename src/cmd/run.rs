@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use finwait_model::counters::Mib;
 use finwait_model::time::Instant;
 use finwait_sim::capture::{About, Capture, Selection};
+use finwait_sim::findings;
 use finwait_sim::pcap;
 use finwait_sim::run::{Outcome, run_watched};
-use finwait_sim::scenario::{Scenario, Setting};
+use finwait_sim::scenario::Scenario;
 use finwait_sim::watch::{Count, Watch};
-use finwait_sim::world::{HostId, Turns};
+use finwait_sim::world::Turns;
 
 use super::record::Recordings;
 use crate::failure::{Failure, Verdict, print};
@@ -148,7 +148,8 @@ fn both(
 ) -> (Outcome, Option<Counter>) {
     let Some(other) = &plan.counter else {
         let outcome = with_bar(&plan.scenario, watch, interrupt);
-        let counter = raised(&plan.scenario, &outcome).filter(|_| !outcome.interrupted);
+        let counter =
+            findings::raised(&plan.scenario, &outcome.hosts).filter(|_| !outcome.interrupted);
         let counter = counter.and_then(|(settings, other)| {
             let outcome = with_bar(&other, &mut Count, interrupt);
             (!outcome.interrupted).then_some(Counter { settings, outcome })
@@ -170,26 +171,4 @@ fn both(
         let whole = !counter.interrupted && !outcome.interrupted;
         (outcome, whole.then_some(Counter { settings, outcome: counter }))
     })
-}
-
-/// Where buckets were refused, the same scenario with room for those that were refused as well.
-fn raised(scenario: &Scenario, outcome: &Outcome) -> Option<(Vec<Setting>, Scenario)> {
-    let mut other = scenario.clone();
-    let mut settings = Vec::new();
-    for (index, host) in outcome.hosts.iter().enumerate() {
-        let refused = host.counter(Mib::TCPTimeWaitOverflow);
-        if refused == 0 {
-            continue;
-        }
-        let needed = refused.saturating_add(host.sysctl.tcp_max_tw_buckets.max(0).unsigned_abs());
-        let limit = needed.next_power_of_two().clamp(4096, 1 << 30);
-        let setting = Setting {
-            host: HostId(index as u16),
-            sysctl: "net.ipv4.tcp_max_tw_buckets".to_owned(),
-            value: limit.to_string(),
-        };
-        setting.clone().apply(&mut other).ok()?;
-        settings.push(setting);
-    }
-    (!settings.is_empty()).then_some((settings, other))
 }

@@ -11,7 +11,8 @@ mod text;
 
 use std::fmt::Write as _;
 
-use finwait_sim::run::{HostOutcome, Outcome};
+use finwait_sim::findings;
+use finwait_sim::run::Outcome;
 use finwait_sim::scenario::{Scenario, Setting};
 
 use text::{counted, grouped, wrapped};
@@ -37,7 +38,8 @@ pub(crate) fn render(
 ) -> String {
     let mut out = String::new();
     title(&mut out, scenario, outcome);
-    let hero = hero(outcome);
+    let hero = findings::hero(&outcome.hosts)
+        .unwrap_or_else(|| unreachable!("invariant: a scenario has applications, so hosts"));
     chart::buckets(&mut out, hero);
     tables::sockstat(&mut out, hero);
     tables::waits(&mut out, hero, counter);
@@ -52,12 +54,6 @@ pub(crate) fn render(
     resets::death_row(&mut out, hero);
     footer(&mut out, outcome, counter, wall_s);
     out
-}
-
-/// The host that the story is about: who sent the most RSTs, or else held the most buckets.
-fn hero(outcome: &Outcome) -> &HostOutcome {
-    let best = outcome.hosts.iter().max_by_key(|h| (h.rst_count(), h.peak.tw));
-    best.unwrap_or_else(|| unreachable!("invariant: a scenario has applications, so hosts"))
 }
 
 fn title(out: &mut String, scenario: &Scenario, outcome: &Outcome) {

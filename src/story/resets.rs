@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use finwait_model::counters::Mib;
 use finwait_model::release::Release;
 use finwait_sim::because::Group;
+use finwait_sim::findings;
 use finwait_sim::run::{HostOutcome, Outcome};
 use finwait_sim::scenario::Scenario;
 
 use super::text::{counted, grouped, millis, wrapped};
-use super::{Counter, WIDTH, tables};
+use super::{Counter, WIDTH};
 
 /// Groups beyond this many are summed up in a line.
 const GROUPS: usize = 4;
@@ -112,11 +113,11 @@ pub(super) fn death_row(out: &mut String, host: &HostOutcome) {
         return;
     }
     let (Some(refusal), Ok(limit)) =
-        (tables::first_refusal(host), u64::try_from(host.sysctl.tcp_max_tw_buckets))
+        (findings::first_refusal(host), u64::try_from(host.sysctl.tcp_max_tw_buckets))
     else {
         return;
     };
-    let Some(carried) = carried_per_second(host, refusal.ns) else { return };
+    let Some(carried) = findings::carried_per_second(host, refusal) else { return };
     let text = format!(
         "Why {} buckets do not carry {} closes per second, as 60 s in TIME-WAIT would suggest: \
          Linux 3.10 empties its eight cells by a clock of 7.5 s, at most 100 buckets a tick, so that \
@@ -130,16 +131,4 @@ pub(super) fn death_row(out: &mut String, host: &HostOutcome) {
         let _ = writeln!(out, "{line}");
     }
     out.push('\n');
-}
-
-/// Buckets that left per second since the table was full. On 3.10 `TcpExtTW` counts them as they
-/// leave, whole cells at a time.
-fn carried_per_second(host: &HostOutcome, since_ns: u64) -> Option<u64> {
-    let mut steps =
-        host.series.windows(2).filter(|w| w[0].at.ns >= since_ns && w[1].tw_total > w[0].tw_total);
-    let first = steps.next()?;
-    let last = steps.next_back()?;
-    let span = last[1].at.since(first[1].at).ns;
-    let left = last[1].tw_total - first[1].tw_total;
-    u64::try_from(u128::from(left) * 1_000_000_000 / u128::from(span.max(1))).ok()
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use finwait_model::state::TcpState;
-use finwait_model::time::Instant;
+use finwait_sim::findings::{self, Typical, first_refusal, is_full, nearly_full};
 use finwait_sim::run::HostOutcome;
 use finwait_sim::sample::Sample;
 
@@ -31,23 +31,6 @@ pub(super) fn sockstat(out: &mut String, host: &HostOutcome) {
     );
 }
 
-/// The first sample after a refusal in which the table stands a little below its limit.
-fn nearly_full(host: &HostOutcome) -> Option<&Sample> {
-    let limit = u64::try_from(host.sysctl.tcp_max_tw_buckets).ok()?;
-    let below = |s: &&Sample| {
-        let tw = u64::from(s.sockstat.tw);
-        s.overflows > 0 && tw < limit && tw * 100 >= limit * 95
-    };
-    // A few per cent below is what somebody sees who looks at a random moment.
-    let aim = |s: &&Sample| (u64::from(s.sockstat.tw) * 1000).abs_diff(limit * 976);
-    host.series.iter().filter(below).take(1000).min_by_key(aim)
-}
-
-/// When the first bucket was refused, to the sample.
-pub(super) fn first_refusal(host: &HostOutcome) -> Option<Instant> {
-    host.series.iter().find(|s| s.overflows > 0).map(|s| s.at)
-}
-
 /// FIN-WAIT-1 and FIN-WAIT-2 before the first refusal, after it, and in the counter-run.
 pub(super) fn waits(out: &mut String, host: &HostOutcome, counter: Option<&Counter>) {
     let Some(refusal) = first_refusal(host).filter(|_| host.peak.tw >= 10) else { return };
@@ -71,11 +54,6 @@ pub(super) fn waits(out: &mut String, host: &HostOutcome, counter: Option<&Count
     out.push('\n');
 }
 
-/// No slot to speak of: one that has just become free is taken by the next close.
-fn is_full(host: &HostOutcome, sample: &Sample) -> bool {
-    i64::from(sample.sockstat.tw) + 10 >= host.sysctl.tcp_max_tw_buckets
-}
-
 fn row(out: &mut String, label: &str, samples: &[&Sample]) {
     let _ = write!(out, "  {label:<42}");
     for (state, width) in
@@ -87,9 +65,7 @@ fn row(out: &mut String, label: &str, samples: &[&Sample]) {
 }
 
 fn mean_and_most(samples: &[&Sample], state: TcpState) -> String {
-    let sum: u64 = samples.iter().map(|s| u64::from(s.count(state))).sum();
-    let most = samples.iter().map(|s| s.count(state)).max().unwrap_or(0);
-    let tenths = sum * 10 / (samples.len() as u64).max(1);
+    let Typical { tenths, most } = findings::typical(samples, state);
     if tenths < 1000 {
         format!("{}.{} ({})", tenths / 10, tenths % 10, grouped(u64::from(most)))
     } else {

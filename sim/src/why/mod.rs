@@ -97,6 +97,13 @@ pub fn chain(rec: &Recording, event: &Event) -> Result<Option<Chain>, Error> {
     Ok(Some(Chain { reset: segment, cause, because: explained.because, links }))
 }
 
+/// Each of a connection's events in words, with the kernel functions in which it happened; nothing
+/// is said of what made it happen. They stand in order; rows and counters get no words.
+pub fn tell(rec: &Recording, events: Vec<Event>) -> Vec<Link> {
+    let past = past::Past { events };
+    (0..past.events.len()).map(|place| tell::link(rec, &past, place)).collect()
+}
+
 /// The event as whoever watches the run sees it.
 fn sent(event: &Event) -> Sent<'_> {
     let What::Sent { segment, cause, fate, answers } = &event.what else {

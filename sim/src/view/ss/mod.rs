@@ -24,7 +24,7 @@ use filter::Expr;
 use states::States;
 
 pub use summary::summary;
-pub use timer::time_left;
+pub use timer::{text as timer_text, time_left};
 
 /// The flags of `ss` that are about TCP over IPv4.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -4,7 +4,7 @@ use finwait_model::kernel::RowTimer;
 use finwait_model::time::Span;
 
 /// The timer with its name, the time left and its count.
-pub(super) fn text(timer: &RowTimer) -> String {
+pub fn text(timer: &RowTimer) -> String {
     format!("timer:({},{},{})", timer.name, time_left(timer.left), timer.count)
 }
 
