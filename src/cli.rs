@@ -18,6 +18,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(cmd::run::Args),
+    Report(cmd::report::Args),
     Replay(cmd::replay::Args),
     Tcpdump(cmd::tcpdump::Args),
     Export(cmd::export::Args),

@@ -128,7 +128,8 @@ pub(crate) fn read(path: &Path) -> Result<Scenario, Failure> {
     read_with_text(path).map(|(scenario, _)| scenario)
 }
 
-fn read_with_text(path: &Path) -> Result<(Scenario, String), Failure> {
+/// The scenario, and its text.
+pub(crate) fn read_with_text(path: &Path) -> Result<(Scenario, String), Failure> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failure::unreadable(&shown, &e))?;
     let stem = path.file_stem().map_or_else(|| shown.clone(), |s| s.to_string_lossy().into_owned());

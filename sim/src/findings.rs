@@ -1,13 +1,17 @@
 //! What the samples and counters of a run say: whose run it is, when its bucket table was full, what
 //! the table carried, and which settings might have helped.
 
+use std::fmt::Write as _;
+
 use finwait_model::counters::Mib;
+use finwait_model::release::Release;
 use finwait_model::state::TcpState;
 use finwait_model::time::Instant;
 
 use crate::run::HostOutcome;
 use crate::sample::Sample;
 use crate::scenario::{Scenario, Setting};
+use crate::text::grouped;
 use crate::world::HostId;
 
 /// The host that a run is about: who sent the most RSTs, or else held the most buckets.
@@ -63,6 +67,50 @@ pub fn carried_per_second(host: &HostOutcome, since: Instant) -> Option<u64> {
     let span = last[1].at.since(first[1].at).ns;
     let left = last[1].tw_total - first[1].tw_total;
     u64::try_from(u128::from(left) * 1_000_000_000 / u128::from(span.max(1))).ok()
+}
+
+/// Why a table that "should carry" limit / 60 s does not, on 3.10, in a sentence.
+pub fn death_row(host: &HostOutcome) -> Option<String> {
+    if host.release != Release::V3_10 || host.counter(Mib::TCPTimeWaitOverflow) == 0 {
+        return None;
+    }
+    let limit = u64::try_from(host.sysctl.tcp_max_tw_buckets).ok()?;
+    let carried = carried_per_second(host, first_refusal(host)?)?;
+    Some(format!(
+        "Why {} buckets do not carry {} closes per second, as 60 s in TIME-WAIT would suggest: \
+         Linux 3.10 empties its eight cells by a clock of 7.5 s, at most 100 buckets a tick, so that \
+         a cell with more costs two ticks; under load a bucket lives about 105 s, the count saw-tooths \
+         below the limit, and {} closes per second found room here.",
+        grouped(limit),
+        grouped(limit / 60),
+        grouped(carried),
+    ))
+}
+
+/// What a counter-run says, in a sentence. `settings` are its hosts and what was set there,
+/// `hosts` all of its hosts.
+pub fn counter_run(settings: &[(String, String)], hosts: &[HostOutcome]) -> String {
+    let set: Vec<String> = settings.iter().map(|(host, what)| format!("{host}.{what}")).collect();
+    let mut text = format!("Counter-run with {}: ", set.join(", "));
+    let _ = match hosts.iter().map(HostOutcome::rst_count).sum::<u64>() {
+        0 => write!(text, "no RST at all"),
+        1 => write!(text, "1 RST all the same"),
+        n => write!(text, "{} RSTs all the same", grouped(n)),
+    };
+    for (name, _) in settings {
+        let Some(host) = hosts.iter().find(|h| h.name == *name) else { continue };
+        if let Some(group) = host.rst.first() {
+            let _ = write!(text, " ({}: {})", group.cause.name(), group.because.text());
+        }
+        let plural = if host.peak.tw == 1 { "" } else { "s" };
+        let most = grouped(u64::from(host.peak.tw));
+        let _ = write!(text, "; {name} holds at most {most} bucket{plural}");
+        if host.counter(Mib::TCPTimeWaitOverflow) == 0 && host.peak.fin_wait2 > 0 {
+            let most = host.peak.fin_wait2;
+            let _ = write!(text, ", and FIN-WAIT-2 is back (at most {most} at a time)");
+        }
+    }
+    text + "."
 }
 
 /// Where buckets were refused, the same scenario with room for those that were refused as well.

@@ -6,6 +6,7 @@ mod extract;
 pub(crate) mod plot;
 mod record;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod tcpdump;
 pub(crate) mod verify;

@@ -12,6 +12,7 @@ use finwait_sim::watch::{Count, Watch};
 use finwait_sim::world::Turns;
 
 use super::record::Recordings;
+use super::report;
 use crate::failure::{Failure, Verdict, print};
 use crate::interrupt::Interrupt;
 use crate::out_dir::Folder;
@@ -38,7 +39,8 @@ pub(crate) struct Args {
     /// Record everything that happens into this file, for `finwait ss`, `explain` and others.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
-    /// Write the recording (run.fwr) and the summary (summary.txt, summary.json) into this folder.
+    /// Write the recording (run.fwr), the summary (summary.txt, summary.json) and a report that one
+    /// can send (report.html, report.md) into this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Record only connections between these ends, and of those one in N, such as
@@ -92,12 +94,21 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         folder.write("summary.txt", text().as_bytes())?;
         folder.write("summary.json", json().as_bytes())?;
     }
+    let mut broken_off = false;
+    if let Some(folder) = folder.as_ref().filter(|_| trouble.is_none()) {
+        let whole = report::of_run(folder, &plan.scenario, &outcome, counter.as_ref(), &interrupt)?;
+        broken_off = !whole;
+    }
     print(&if args.json { json() } else { text() })?;
     if let Some(failure) = trouble {
         return Err(failure);
     }
     if outcome.interrupted {
         eprintln!("interrupted: {} of {} simulated", outcome.simulated, plan.scenario.duration);
+        return Ok(Verdict::Interrupted);
+    }
+    if broken_off {
+        eprintln!("interrupted: the run is whole, its report was not written");
         return Ok(Verdict::Interrupted);
     }
     Ok(Verdict::Fine)

@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 
-use finwait_model::counters::Mib;
-use finwait_model::release::Release;
 use finwait_sim::because::Group;
 use finwait_sim::findings;
 use finwait_sim::run::{HostOutcome, Outcome};
 use finwait_sim::scenario::Scenario;
 
-use super::text::{counted, grouped, millis, wrapped};
+use super::text::{grouped, millis, wrapped};
 use super::{Counter, WIDTH};
 
 /// Groups beyond this many are summed up in a line.
@@ -75,32 +73,12 @@ pub(super) fn counter_run(
     if outcome.rst_count() == 0 {
         return;
     }
-    let settings: Vec<String> = counter
+    let settings: Vec<(String, String)> = counter
         .settings
         .iter()
-        .map(|s| format!("{}.{s}", scenario.host_plan(s.host).name))
+        .map(|s| (scenario.host_plan(s.host).name.clone(), s.to_string()))
         .collect();
-    let mut text = format!("Counter-run with {}: ", settings.join(", "));
-    match counter.outcome.rst_count() {
-        0 => text.push_str("no RST at all"),
-        n => {
-            let _ = write!(text, "{} all the same", counted(n, "RST"));
-        }
-    }
-    for setting in &counter.settings {
-        let name = &scenario.host_plan(setting.host).name;
-        let Some(host) = counter.outcome.host(name) else { continue };
-        if let Some(group) = host.rst.first() {
-            let _ = write!(text, " ({}: {})", group.cause.name(), group.because.text());
-        }
-        let buckets = counted(u64::from(host.peak.tw), "bucket");
-        let _ = write!(text, "; {name} holds at most {buckets}");
-        if host.counter(Mib::TCPTimeWaitOverflow) == 0 && host.peak.fin_wait2 > 0 {
-            let most = host.peak.fin_wait2;
-            let _ = write!(text, ", and FIN-WAIT-2 is back (at most {most} at a time)");
-        }
-    }
-    text.push('.');
+    let text = findings::counter_run(&settings, &counter.outcome.hosts);
     for line in wrapped(&text, WIDTH) {
         let _ = writeln!(out, "{line}");
     }
@@ -109,24 +87,7 @@ pub(super) fn counter_run(
 
 /// Why a table that "should carry" limit / 60 s does not, on 3.10.
 pub(super) fn death_row(out: &mut String, host: &HostOutcome) {
-    if host.release != Release::V3_10 || host.counter(Mib::TCPTimeWaitOverflow) == 0 {
-        return;
-    }
-    let (Some(refusal), Ok(limit)) =
-        (findings::first_refusal(host), u64::try_from(host.sysctl.tcp_max_tw_buckets))
-    else {
-        return;
-    };
-    let Some(carried) = findings::carried_per_second(host, refusal) else { return };
-    let text = format!(
-        "Why {} buckets do not carry {} closes per second, as 60 s in TIME-WAIT would suggest: \
-         Linux 3.10 empties its eight cells by a clock of 7.5 s, at most 100 buckets a tick, so that \
-         a cell with more costs two ticks; under load a bucket lives about 105 s, the count saw-tooths \
-         below the limit, and {} closes per second found room here.",
-        grouped(limit),
-        grouped(limit / 60),
-        grouped(carried),
-    );
+    let Some(text) = findings::death_row(host) else { return };
     for line in wrapped(&text, WIDTH) {
         let _ = writeln!(out, "{line}");
     }

@@ -12,6 +12,7 @@ mod outside;
 mod program;
 mod record;
 mod replay;
+mod report;
 mod run;
 mod scripts;
 mod story;

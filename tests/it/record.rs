@@ -55,7 +55,10 @@ fn a_folder_has_the_recording_and_both_summaries() {
     let folder = scratch("record_out").join("new");
     let ended = finwait(&["run", APART, "--out", text(&folder)]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert_eq!(names(&folder), ["run.fwr", "summary.json", "summary.txt"]);
+    let found = names(&folder);
+    for name in ["report.html", "report.md", "run.fwr", "summary.json", "summary.txt"] {
+        assert!(found.iter().any(|n| n == name), "{name} is not in {found:?}");
+    }
     let story = std::fs::read_to_string(folder.join("summary.txt")).expect("it is there");
     assert_eq!(story, ended.stdout);
     assert!(story.contains("Counter-run"), "{story}");

@@ -50,6 +50,7 @@ pub mod lettering;
 pub mod machine;
 pub mod perfetto;
 mod png;
+pub mod report;
 pub mod run;
 pub mod samples;
 pub mod story;

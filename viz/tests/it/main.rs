@@ -4,4 +4,5 @@ mod connections;
 #[path = "../../../sim/tests/it/golden.rs"]
 mod golden;
 mod perfetto;
+mod report;
 mod stage;

@@ -23,16 +23,25 @@ pub(crate) fn names() -> Vec<String> {
     names
 }
 
+/// The text of a scenario file.
+pub(crate) fn text(name: &str) -> String {
+    std::fs::read_to_string(folder().join(name)).expect("the scenario is there")
+}
+
 /// A scenario with settings, recorded; the long ones only for so many seconds.
 pub(crate) fn recorded(name: &str, settings: &[&str], seconds: u64) -> Recording {
-    let text = std::fs::read_to_string(folder().join(name)).expect("the scenario is there");
-    let mut scenario = Scenario::parse(&text, name).expect("it is one");
+    played(&text(name), settings, seconds)
+}
+
+/// The same for any scenario's text.
+pub(crate) fn played(text: &str, settings: &[&str], seconds: u64) -> Recording {
+    let mut scenario = Scenario::parse(text, "scenario").expect("it is one");
     for setting in settings {
         let setting = Setting::parse(setting, &scenario).expect("it is a setting");
         setting.apply(&mut scenario).expect("the release takes it");
     }
     scenario.duration = scenario.duration.min(Span::secs(seconds));
-    let mut recorder = Recorder::new(Vec::new(), Header::new(&scenario, &text, None));
+    let mut recorder = Recorder::new(Vec::new(), Header::new(&scenario, text, None));
     let outcome = run_watched(&scenario, Turns::Forward, &mut recorder, |_| ());
     let bytes = recorder.finish(&outcome).expect("memory can be written");
     Recording::read(Cursor::new(bytes)).expect("it is whole")

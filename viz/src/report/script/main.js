@@ -1,0 +1,6 @@
+// Begins.
+
+timeline.start();
+resets.start();
+sockets.start();
+steps.start();
