@@ -37,7 +37,7 @@ enum Kind {
 }
 
 /// Something that happened, as far as a view tells it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Happened {
     pub(crate) at: Instant,
     pub(crate) host: usize,
@@ -45,7 +45,7 @@ pub(crate) struct Happened {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Told {
     Note(Note),
     Sent(Segment, Cause),
@@ -63,15 +63,7 @@ impl Source {
         // A scenario may be shorter than that.
         let recorded = file.read_exact(&mut first).is_ok() && first == *b"FWRUN";
         if !recorded {
-            let scenario = plan::read(path)?;
-            let world = Box::new(scenario.world());
-            let hosts = scenario.hosts.iter().map(|host| host.name.clone()).collect();
-            let name = scenario.name.clone();
-            return Ok(Self {
-                name,
-                hosts,
-                kind: Kind::Simulated { scenario: Box::new(scenario), world },
-            });
+            return plan::read(path).map(Self::simulated);
         }
         let recording = Recording::open(path).map_err(|e| broken(&shown, &e))?;
         let hosts = recording.hosts().iter().map(|host| host.name.clone()).collect();
@@ -95,6 +87,13 @@ impl Source {
         match &self.kind {
             Kind::Simulated { scenario, .. } => Instant { ns: scenario.duration.ns },
             Kind::Recorded { recording, .. } => recording.end().at(),
+        }
+    }
+    /// Does it have everything that happened? Not if only a part of it was recorded.
+    pub(crate) fn is_whole(&self) -> bool {
+        match &self.kind {
+            Kind::Simulated { .. } => true,
+            Kind::Recorded { recording, .. } => recording.header().filter.is_none(),
         }
     }
     /// The hosts that are meant: the one that was named, or all.
@@ -190,6 +189,25 @@ impl Source {
             }
             Kind::Simulated { scenario, .. } => Ok(Run::from(&self.played(scenario))),
         }
+    }
+    /// The scenario's counter-run, with what would have helped; `None` if it does not say what that
+    /// is.
+    pub(crate) fn counter_run(&self) -> Result<Option<Self>, Failure> {
+        let counter = match &self.kind {
+            Kind::Simulated { scenario, .. } => scenario.counter_run(),
+            Kind::Recorded { path, recording } => {
+                let toml = &recording.header().toml;
+                let scenario = recording.scenario();
+                scenario.map_err(|e| Failure::in_text(path, toml, &e))?.counter_run()
+            }
+        };
+        Ok(counter.map(Self::simulated))
+    }
+    fn simulated(scenario: Scenario) -> Self {
+        let world = Box::new(scenario.world());
+        let hosts = scenario.hosts.iter().map(|host| host.name.clone()).collect();
+        let name = scenario.name.clone();
+        Self { name, hosts, kind: Kind::Simulated { scenario: Box::new(scenario), world } }
     }
     fn played(&self, scenario: &Scenario) -> Outcome {
         let bar = Bar::new(&self.name, scenario.duration);

@@ -75,6 +75,10 @@ const MARGIN: i32 = 24;
 impl Figure {
     /// Empty but for its title, a second line of the title if it is not empty, and the small print.
     pub fn new(look: Look, title: &str, subtitle: &str, about: &About) -> Self {
+        Self::of_runs(look, title, subtitle, &[about.line()])
+    }
+    /// The same of several runs; each has a paragraph in the small print.
+    pub fn of_runs(look: Look, title: &str, subtitle: &str, runs: &[String]) -> Self {
         let mut canvas = Canvas::new(look.width, look.height, Theme::new(look.dark));
         let theme = *canvas.theme();
         let area = canvas.area();
@@ -88,7 +92,7 @@ impl Figure {
             top = 72;
         }
         let print = Lettering::new(10).color(theme.faint);
-        let lines = wrapped(&about.line(), print, room);
+        let lines: Vec<String> = runs.iter().flat_map(|line| wrapped(line, print, room)).collect();
         let above = area.height - 12 - 14 * (lines.len() as i32 - 1);
         let rule = above - 16;
         canvas.line((MARGIN, rule), (area.width - MARGIN, rule), Stroke::new(theme.grid, 1));
@@ -101,6 +105,12 @@ impl Figure {
     /// The paper between the title and the small print.
     pub const fn body(&self) -> Area {
         self.body
+    }
+    /// Takes so many pixels off the top of the body, for something that stands above the rest.
+    pub fn take_top(&mut self, height: i32) -> Area {
+        let top = Area { height, ..self.body };
+        self.body = self.body.inset(0, height, 0, 0);
+        top
     }
     /// Its colours.
     pub const fn theme(&self) -> Theme {

@@ -10,6 +10,7 @@ use finwait_sim::text::seconds;
 use finwait_sim::world::HostId;
 
 use crate::figure::About;
+use crate::sheet::Limit;
 
 /// A run.
 #[derive(Clone, Debug)]
@@ -33,6 +34,13 @@ pub struct HostRun {
     pub sysctl: Sysctl,
     /// Its samples, in order.
     pub samples: Vec<Sample>,
+}
+
+impl HostRun {
+    /// The limit of its buckets, which came to that many.
+    pub(crate) fn bucket_limit(&self, peak: u32) -> Limit {
+        Limit::new("net.ipv4.tcp_max_tw_buckets", self.sysctl.tcp_max_tw_buckets, peak)
+    }
 }
 
 impl Run {

@@ -9,6 +9,13 @@ pub(crate) fn whole(most: f64, count: i32) -> (f64, f64) {
     ((most.max(1.0) / step).ceil() * step, step)
 }
 
+/// The same for numbers that need not be whole.
+pub(crate) fn any(most: f64, count: i32) -> (f64, f64) {
+    let most = if most > 0.0 { most } else { 1.0 };
+    let step = nice(most / f64::from(count.max(1)));
+    ((most / step - 1e-9).ceil() * step, step)
+}
+
 /// The smallest of 1, 2, 5, 10, 20, … and 0.5, 0.2, … that is not smaller.
 pub(crate) fn nice(least: f64) -> f64 {
     if !(least.is_finite() && least > 0.0) {
@@ -66,6 +73,8 @@ mod tests {
         assert_eq!(whole(131_072.0, 5), (150_000.0, 50_000.0));
         assert_eq!(whole(3.0, 5), (3.0, 1.0));
         assert_eq!(whole(0.0, 5), (1.0, 1.0));
+        let (to, step) = any(0.23, 5);
+        assert_eq!((label(to, step), label(step, step)), ("0.25".to_owned(), "0.05".to_owned()));
     }
 
     #[test]

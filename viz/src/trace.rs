@@ -24,6 +24,14 @@ impl Part {
         let after = samples.partition_point(|sample| sample.at <= self.to);
         &samples[first..after.max(first)]
     }
+    /// Does that time lie within?
+    pub(crate) fn has(&self, at: Instant) -> bool {
+        self.from <= at && at <= self.to
+    }
+    /// By how much a counter has risen within.
+    pub(crate) fn risen(&self, samples: &[Sample], counter: impl Fn(&Sample) -> u64) -> u64 {
+        value(samples, self.to.ns, &counter).saturating_sub(value(samples, self.from.ns, &counter))
+    }
     const fn length(&self) -> u64 {
         self.to.ns.saturating_sub(self.from.ns)
     }
@@ -58,11 +66,7 @@ impl Part {
     ) -> (Vec<(f64, f64)>, Span) {
         let spacing = samples.windows(2).map(|pair| pair[1].at.since(pair[0].at).ns).min();
         let bin = round_up((self.length() / most.max(1)).max(spacing.unwrap_or(1)));
-        // What the counter had come to before a time.
-        let value = |ns: u64| {
-            let after = samples.partition_point(|sample| sample.at.ns <= ns);
-            after.checked_sub(1).map_or(0, |last| counter(&samples[last]))
-        };
+        let value = |ns: u64| value(samples, ns, &counter);
         let mut rates = Vec::new();
         let mut begin = self.from.ns / bin * bin;
         while begin < self.to.ns {
@@ -75,6 +79,12 @@ impl Part {
         }
         (rates, Span::nanos(bin))
     }
+}
+
+/// What a counter had come to at a time; it began at zero.
+fn value(samples: &[Sample], ns: u64, counter: &impl Fn(&Sample) -> u64) -> u64 {
+    let after = samples.partition_point(|sample| sample.at.ns <= ns);
+    after.checked_sub(1).map_or(0, |last| counter(&samples[last]))
 }
 
 /// The smallest of 1, 2 or 5 with zeros behind it that is not smaller.

@@ -1,11 +1,14 @@
 //! `finwait plot`: a run as pictures. One file for each kind; [`KINDS`] knows them all.
 
+mod compare;
 mod flows;
 mod kind;
 mod ladder;
 mod lanes;
 mod machine;
+mod map;
 mod output;
+mod parting;
 mod perfetto;
 mod samples;
 mod session;
@@ -25,8 +28,9 @@ use session::Session;
 /// Kinds: `timeline` buckets, sockets and orphans against their limits, with RSTs and overflows below;
 /// `ladder` a connection as a sequence ladder, printed as text unless a picture is asked for; `lanes`
 /// connections as bars of states with their segments; `machine` TCP's states and how often the run
-/// went from which to which; `perfetto` a trace
-/// for ui.perfetto.dev; `samples` the tables over time as CSV or NDJSON.
+/// went from which to which; `compare` two runs over each other, with the first difference marked;
+/// `map` a sweep (RUN is its table, CSV or NDJSON); `perfetto` a trace for ui.perfetto.dev; `samples`
+/// the tables over time as CSV or NDJSON.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run: a recording, or a scenario, which is simulated.
@@ -52,6 +56,9 @@ pub(crate) struct Args {
     pub(crate) host: Option<String>,
     #[command(flatten)]
     pub(crate) which: flows::Which,
+    /// The run to compare with [default: the scenario's counter-run].
+    #[arg(long, value_name = "RUN")]
+    pub(crate) with: Option<PathBuf>,
     /// How wide, pixels.
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(480..=8000))]
     pub(crate) width: Option<u16>,
@@ -64,6 +71,8 @@ pub(crate) struct Args {
     /// Leave the fonts out of SVGs, for a page that has them, or where a substitute will do.
     #[arg(long)]
     pub(crate) no_fonts: bool,
+    #[command(flatten)]
+    pub(crate) map: map::Args,
     /// Say what was written as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,0 +1,114 @@
+//! One parameter: a curve for each measure.
+
+use super::scale::{Scale, name_upwards, with_unit};
+use super::{Choice, law_words};
+use crate::canvas::{Area, Canvas, Place, Stroke};
+use crate::figure::Figure;
+use crate::grid::Grid;
+use crate::legend::{self, Entry, Mark};
+use crate::lettering::Lettering;
+use crate::ticks;
+
+/// Room for the numbers at the left.
+const LEFT: i32 = 90;
+/// Room for the legend at the right.
+const RIGHT: i32 = 270;
+
+/// A curve: at each value of `x` the least, the mean and the most.
+struct Curve {
+    name: String,
+    points: Vec<(i32, [f64; 3])>,
+}
+
+/// Draws them into the figure's body.
+pub(super) fn draw(figure: &mut Figure, grid: &Grid, choice: &Choice) {
+    let plot = figure.body().inset(LEFT, 10, RIGHT, 48);
+    let scale = Scale { values: grid.values(choice.x), from: plot.x, to: plot.right() };
+    let curves: Vec<Curve> =
+        choice.measures.iter().map(|&m| curve(grid, choice.x, m, &scale)).collect();
+    let law = law(choice, &scale);
+    let all = curves.iter().flat_map(|curve| curve.points.iter().map(|(_, point)| point[2]));
+    let most = all.chain(law.iter().map(|(_, buckets)| *buckets)).fold(0.0, f64::max);
+    let (top, step) = ticks::any(most, plot.height / 50);
+    let row = |value: f64| plot.bottom() - (value / top * f64::from(plot.height)).round() as i32;
+    let name = match curves.as_slice() {
+        [only] => with_unit(&only.name),
+        _ => "value, in each measure's unit".to_owned(),
+    };
+    axes(&mut figure.canvas, plot, (top, step), &name);
+    scale.write_below(&mut figure.canvas, plot.bottom(), &with_unit(&grid.columns[choice.x]));
+    let mut entries = Vec::new();
+    for (n, curve) in curves.iter().enumerate() {
+        entries.push(draw_curve(&mut figure.canvas, n, curve, row));
+    }
+    if let Some(delay) = choice.law {
+        let stroke = Stroke::tenths(figure.theme().ink, 15).dashed(6, 3);
+        let places: Vec<Place> = law.iter().map(|(x, buckets)| (*x, row(*buckets))).collect();
+        figure.canvas.path(&places, stroke);
+        let mark = Mark::Line(stroke);
+        entries.push(Entry { mark, name: law_words(delay), number: String::new() });
+    }
+    let area = Area { x: plot.right() + 20, width: RIGHT - 20, ..plot };
+    legend::draw(&mut figure.canvas, area, "", &entries);
+}
+
+fn curve(grid: &Grid, x: usize, measure: usize, scale: &Scale) -> Curve {
+    let points = scale.values.iter().enumerate().filter_map(|(n, value)| {
+        let numbers = grid.numbers(measure, &[(x, value)]);
+        let least = numbers.iter().copied().reduce(f64::min)?;
+        let most = numbers.iter().copied().reduce(f64::max)?;
+        let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+        Some((scale.middle(n), [least, mean, most]))
+    });
+    Curve { name: grid.columns[measure].clone(), points: points.collect() }
+}
+
+/// The buckets that the rates at `x` take.
+fn law(choice: &Choice, scale: &Scale) -> Vec<(i32, f64)> {
+    let Some(delay) = choice.law else { return Vec::new() };
+    let seconds = 60.0 + delay.ns as f64 / 1e9;
+    let rates = scale.numbers(16).into_iter().filter(|rate| *rate >= 0.0);
+    rates.filter_map(|rate| Some((scale.place(rate)?.round() as i32, rate * seconds))).collect()
+}
+
+fn axes(canvas: &mut Canvas, plot: Area, (top, step): (f64, f64), name: &str) {
+    let theme = *canvas.theme();
+    for value in ticks::between(0.0, top, step) {
+        let y = plot.bottom() - (value / top * f64::from(plot.height)).round() as i32;
+        canvas.line((plot.x, y), (plot.right(), y), Stroke::new(theme.grid, 1));
+        let text = Lettering::new(11).ending().middle();
+        canvas.text((plot.x - 8, y), ticks::label(value, step), text);
+    }
+    let line = Stroke::new(theme.faint, 1);
+    canvas.line((plot.x, plot.y), (plot.x, plot.bottom()), line);
+    canvas.line((plot.x, plot.bottom()), (plot.right(), plot.bottom()), line);
+    name_upwards(canvas, (plot.x - LEFT + 4, plot.centre().1), plot.height, name);
+}
+
+/// A curve through the means, in a band from the least to the most; every curve's points have a
+/// shape of their own.
+fn draw_curve(canvas: &mut Canvas, n: usize, curve: &Curve, row: impl Fn(f64) -> i32) -> Entry {
+    let color = canvas.theme().series(n);
+    let of = |which: usize| curve.points.iter().map(move |(x, point)| (*x, point[which]));
+    let place = |(x, value): (i32, f64)| (x, row(value));
+    let band: Vec<Place> = of(2).map(place).chain(of(0).rev().map(place)).collect();
+    if curve.points.iter().any(|(_, point)| point[0] < point[2]) {
+        canvas.polygon(&band, color.alpha(60));
+    }
+    let means: Vec<Place> = of(1).map(place).collect();
+    let stroke = Stroke::new(color, 2);
+    canvas.path(&means, stroke);
+    for &(x, y) in &means {
+        match n % 3 {
+            0 => canvas.circle((x, y), 4, color),
+            1 => canvas.rect(Area { x: x - 4, y: y - 4, width: 8, height: 8 }, color),
+            _ => canvas.polygon(&[(x, y - 5), (x + 5, y + 4), (x - 5, y + 4)], color),
+        }
+    }
+    let shape = ["●", "■", "▲"][n % 3];
+    Entry {
+        mark: Mark::Line(stroke),
+        name: format!("{shape} {}", curve.name),
+        number: String::new(),
+    }
+}
