@@ -5,10 +5,12 @@ mod captures;
 mod connections;
 mod docs;
 mod explain;
+mod gallery;
 mod generated_docs;
 #[path = "../../sim/tests/it/golden.rs"]
 mod golden;
 mod outside;
+mod plot;
 mod program;
 mod record;
 mod replay;

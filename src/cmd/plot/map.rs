@@ -14,7 +14,7 @@ use crate::failure::Failure;
 /// What of a sweep is drawn.
 #[derive(Clone, Default, Debug, clap::Args)]
 #[command(next_help_heading = "Map")]
-pub(crate) struct Args {
+pub(crate) struct Columns {
     /// The column of the table that goes from left to right [default: its first].
     #[arg(long, value_name = "COLUMN")]
     x: Option<String>,
@@ -50,7 +50,7 @@ fn unreadable(path: &str, error: &std::io::Error) -> Failure {
     ))
 }
 
-fn chosen(args: &Args, grid: &Grid) -> Result<Choice, Failure> {
+fn chosen(args: &Columns, grid: &Grid) -> Result<Choice, Failure> {
     let mut choice = Choice::of(grid);
     if let Some(name) = &args.x {
         choice.x = column(grid, "--x", name)?;

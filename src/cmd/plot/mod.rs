@@ -72,7 +72,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) no_fonts: bool,
     #[command(flatten)]
-    pub(crate) map: map::Args,
+    pub(crate) map: map::Columns,
     /// Say what was written as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
