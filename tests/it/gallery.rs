@@ -58,9 +58,11 @@ const PICTURES: &[Picture] = &[
     },
     Picture {
         file: "curves.svg",
-        typed: "docs/gallery/sweep.csv map --curves --x rate --measure peak_buckets --law 100ms",
-        heading: "A sweep over one",
-        words: "The same runs: the mean over the limits, in a band from the smallest to the largest.",
+        typed: "docs/gallery/sweep.csv map --curves --x rate --y max_tw_buckets \
+                --measure peak_buckets --law 100ms",
+        heading: "The same as curves",
+        words: "How many buckets there are at most, with a curve for each limit: each follows the \
+                rate, a little above the line for the same reason, until it meets its limit.",
     },
 ];
 

@@ -109,6 +109,10 @@ fn a_broken_table_is_told_with_its_place() {
     assert!(error.contains("expected one of rate, rsts"), "{error}");
     let svg = fine(&["plot", shown, "map", "-o", "-", "--no-fonts"]);
     assert!(svg.contains(">rsts over rate</text>"), "{svg}");
+    let only = ["plot", shown, "map", "-o", "-", "--no-fonts", "--where", "rate=3"];
+    assert!(fine(&only).contains(" · 1 run<"));
+    let error = refused(&["plot", shown, "map", "-o", "-", "--where", "rate=2"]);
+    assert!(error.contains("^ expected one of 1, 3"), "{error}");
     let error = refused(&["plot", SMALL, "map", "-o", "-"]);
     assert!(error.contains("closes-apart.toml:"), "{error}");
 }

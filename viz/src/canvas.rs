@@ -174,6 +174,14 @@ impl Canvas {
     pub fn path(&mut self, places: &[Place], stroke: Stroke) {
         self.push_path(places, false, stroke.into());
     }
+    /// A line through places between pixels, to a tenth.
+    pub fn curve(&mut self, places: &[(f64, f64)], stroke: Stroke) {
+        let tenth = |value: f64| (value * 10.0).round() as i32;
+        let tenths: Vec<Place> = places.iter().map(|&(x, y)| (tenth(x), tenth(y))).collect();
+        if tenths.len() >= 2 {
+            self.shapes.push(Shape::Path { tenths, closed: false, style: stroke.into() });
+        }
+    }
     /// A closed shape.
     pub fn polygon(&mut self, places: &[Place], style: impl Into<Style>) {
         self.push_path(places, true, style.into());

@@ -4,6 +4,7 @@ mod csv;
 mod json;
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use finwait_sim::scenario::Error;
 
@@ -46,8 +47,13 @@ impl Grid {
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }
+    /// Only the rows that have that value in a column, written as in the file.
+    pub fn keep(&mut self, column: usize, value: &str) {
+        let value = Cell::read(value);
+        self.rows.retain(|row| row[column] == value);
+    }
     /// The different values of a column: numbers by size, names in the order of their coming.
-    pub(crate) fn values(&self, column: usize) -> Vec<Cell> {
+    pub fn values(&self, column: usize) -> Vec<Cell> {
         let mut values: Vec<Cell> = Vec::new();
         for row in &self.rows {
             if row[column] != Cell::Nothing && !values.contains(&row[column]) {
@@ -88,6 +94,17 @@ impl Cell {
     }
 }
 
+/// As in a file.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+            Self::Nothing => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +127,9 @@ mod tests {
         assert_eq!(grid.values(0), [Cell::Number(4.0), Cell::Number(30.0), z.clone()]);
         assert_eq!(grid.numbers(1, &[(0, &Cell::Number(30.0))]), [1.0, 5.0]);
         assert_eq!(grid.numbers(1, &[(0, &z)]), [6.0]);
+        let mut kept = grid;
+        kept.keep(0, "30.0");
+        assert_eq!(kept.numbers(1, &[]), [1.0, 5.0]);
     }
 
     #[test]

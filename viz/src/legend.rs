@@ -1,6 +1,6 @@
 //! What the colours of a panel mean, in a column beside it, with a number for each.
 
-use crate::canvas::{Area, Canvas, Stroke};
+use crate::canvas::{Area, Canvas, Place, Stroke};
 use crate::color::Color;
 use crate::lettering::Lettering;
 
@@ -11,6 +11,8 @@ pub(crate) enum Mark {
     Area(Color),
     /// A line.
     Line(Stroke),
+    /// A line with points of a shape of their own.
+    Points(Stroke, usize),
     /// It is not there.
     Nothing,
 }
@@ -57,9 +59,23 @@ fn draw_entry(canvas: &mut Canvas, area: Area, entry: &Entry) {
             canvas.rounded(mark, 2, color);
         }
         Mark::Line(stroke) => canvas.line((area.x, y), (area.x + 16, y), stroke),
+        Mark::Points(stroke, shape) => {
+            canvas.line((area.x, y), (area.x + 16, y), stroke);
+            point(canvas, (area.x + 8, y), shape, stroke.color);
+        }
         Mark::Nothing => {}
     }
     canvas.text((area.right(), y), entry.number.as_str(), text.ending());
     let left = area.width - 24 - text.width(&entry.number) - 8;
     canvas.text((area.x + 24, y), text.fit(&entry.name, left), text);
+}
+
+/// A point of one of a few shapes, so that curves can be told apart without their colours.
+pub(crate) fn point(canvas: &mut Canvas, (x, y): Place, shape: usize, color: Color) {
+    match shape % 4 {
+        0 => canvas.circle((x, y), 4, color),
+        1 => canvas.rect(Area { x: x - 4, y: y - 4, width: 8, height: 8 }, color),
+        2 => canvas.polygon(&[(x, y - 5), (x + 5, y + 4), (x - 5, y + 4)], color),
+        _ => canvas.polygon(&[(x, y - 5), (x + 5, y), (x, y + 5), (x - 5, y)], color),
+    }
 }

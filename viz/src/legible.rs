@@ -1,4 +1,4 @@
-//! No figure of a connection lets one text cross another, or lets it leave the paper.
+//! No figure lets one text cross another, or lets it leave the paper.
 
 use finwait_model::time::Instant;
 use finwait_sim::recording::Recording;
@@ -9,7 +9,10 @@ use crate::figure::{About, Figure, Look};
 use crate::ladder::{self, Panel};
 use crate::lanes::Zero;
 use crate::lettering::{Anchor, Turn};
+use crate::run::Run;
 use crate::story::{self, Story};
+use crate::trace::Part;
+use crate::{compare, grid, map, timeline};
 use crate::{lanes, machine};
 
 #[path = "../tests/it/stage.rs"]
@@ -19,16 +22,21 @@ mod stage;
 fn texts(figure: &Figure) -> Vec<(Area, String)> {
     let text = |shape: &Shape| {
         let Shape::Text { at: (x, y), text, lettering } = shape else { return None };
-        assert_eq!(lettering.turn, Turn::Level);
         let width = lettering.width(text);
-        let left = match lettering.anchor {
-            Anchor::Start => *x,
-            Anchor::Middle => x - width / 2,
-            Anchor::End => x - width,
+        let before = match lettering.anchor {
+            Anchor::Start => 0,
+            Anchor::Middle => width / 2,
+            Anchor::End => width,
         };
-        let base = y + lettering.drop();
-        let capitals = lettering.size as i32 * 7 / 10;
-        let area = Area { x: left, y: base - capitals, width, height: capitals };
+        let (drop, capitals) = (lettering.drop(), lettering.size as i32 * 7 / 10);
+        let area = match lettering.turn {
+            Turn::Level => Area { x: x - before, y: y + drop - capitals, width, height: capitals },
+            Turn::Up => {
+                let (x, y) = (x + drop - capitals, y + before - width);
+                Area { x, y, width: capitals, height: width }
+            }
+            Turn::Down => Area { x: x - drop, y: y - before, width: capitals, height: width },
+        };
         Some((area.inset(1, 1, 1, 1), text.clone()))
     };
     figure.canvas.shapes.iter().filter_map(text).collect()
@@ -98,5 +106,55 @@ fn two_ladders_beside_one_another_do_not_cross() {
     for width in [1400, 1600, 2000] {
         let look = Look { width, height: 300, dark: false };
         check("double", &ladder::figure("two", &panels, look, &About::default()));
+    }
+}
+
+const LOOKS: [Look; 3] = [
+    Look { width: 640, height: 400, dark: false },
+    Look { width: 1000, height: 640, dark: true },
+    Look { width: 1920, height: 1080, dark: false },
+];
+
+#[test]
+fn tables_over_time_do_not_cross() {
+    // The incident is large, and has nothing that others have not.
+    let small = stage::names().into_iter().filter(|name| name != "incident.toml");
+    let runs = small.map(|name| {
+        let run = Run::read(&stage::recorded(&name, &[], 70)).expect("it can be read");
+        (name, run)
+    });
+    let runs: Vec<(String, Run)> = runs.collect();
+    for ((name, run), (other, against)) in runs.iter().zip(runs.iter().rev()) {
+        let (host, beside) = (&run.hosts[0], &against.hosts[0]);
+        let part = Part { from: Instant::ZERO, to: run.end };
+        let what = ["something that happens"; 2].map(|words| words.repeat(9));
+        let parting = compare::Parting { at: Instant { ns: 3_000_000_000 }, what };
+        for look in LOOKS {
+            let what = format!("timeline of {name} at {look:?}");
+            check(&what, &timeline::timeline(run, host, part, look));
+            let sides = [compare::Side { run, host }, compare::Side { run: against, host: beside }];
+            let what = format!("{name} against {other} at {look:?}");
+            check(&what, &compare::compare(sides, part, Some(&parting), look));
+        }
+    }
+}
+
+#[test]
+fn maps_do_not_cross() {
+    let mut table = "apps.redis.rate,web.net.ipv4.tcp_max_tw_buckets,kernel,share\n".to_owned();
+    for n in 0..400 {
+        let (rate, limit) = (1 << (n % 20), 1_000 << (n / 20));
+        table += &format!("{rate},{limit},{},0.{n:03}\n", ["3.10", "6.18"][n % 2]);
+    }
+    let grid = grid::Grid::parse(&table).expect("it is a table");
+    let heat = map::Choice::of(&grid);
+    let law = Some(finwait_model::time::Span::millis(40));
+    let curves = map::Choice { curves: true, ..heat.clone() };
+    let names = map::Choice { x: 2, y: None, ..heat.clone() };
+    for choice in [map::Choice { law, ..heat.clone() }, heat, curves, names] {
+        for look in LOOKS {
+            let figure = map::map(&grid, &choice, "sweep.csv", look);
+            check(&format!("{choice:?} at {look:?}"), &figure);
+        }
     }
 }

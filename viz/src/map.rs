@@ -17,6 +17,8 @@ pub struct Choice {
     pub x: usize,
     /// The column that goes from below upwards, if two parameters were varied.
     pub y: Option<usize>,
+    /// Draw curves over `x`, one for each value of `y`, and no heat map.
+    pub curves: bool,
     /// What came of it: one column for a heat map, one or several for curves.
     pub measures: Vec<usize>,
     /// Draw the line of as many buckets as it takes: the rate at `x`, times 60 s and this.
@@ -27,7 +29,7 @@ impl Choice {
     /// The first column against the last; with three columns or more, the second goes upwards.
     pub fn of(grid: &Grid) -> Self {
         let last = grid.columns.len().saturating_sub(1);
-        Self { x: 0, y: (last >= 2).then_some(1), measures: vec![last], law: None }
+        Self { x: 0, y: (last >= 2).then_some(1), curves: false, measures: vec![last], law: None }
     }
 }
 
@@ -42,8 +44,8 @@ pub fn map(grid: &Grid, choice: &Choice, print: &str, look: Look) -> Figure {
     let print = format!("{print} · {}", points(grid, choice));
     let mut figure = Figure::of_runs(look, &title, &subtitle(choice), &[print]);
     match choice.y {
-        Some(y) => heat::draw(&mut figure, grid, choice, y),
-        None => curves::draw(&mut figure, grid, choice),
+        Some(y) if !choice.curves => heat::draw(&mut figure, grid, choice, y),
+        _ => curves::draw(&mut figure, grid, choice),
     }
     figure
 }
@@ -67,6 +69,7 @@ fn points(grid: &Grid, choice: &Choice) -> String {
         }
     }
     match different.len() {
+        1 if rows == 1 => "1 run".to_owned(),
         count if count == rows => format!("{rows} runs, one for each point"),
         count => format!("{rows} runs at {count} points; means, and from the least to the most"),
     }

@@ -52,11 +52,13 @@ impl<'a> Sheet<'a> {
     pub(crate) fn panel(&mut self, place: usize, heading: &str, top: f64, unit: &str) -> Panel {
         let plot = self.plots[place];
         let bold = Lettering::new(13).bold();
-        self.canvas.text((plot.x, plot.y - 9), heading, bold);
+        let heading = bold.fit(heading, plot.width + LEGEND - 90);
+        self.canvas.text((plot.x, plot.y - 9), heading.as_str(), bold);
         if place == 0 {
-            self.beside = plot.x + bold.width(heading) + 16;
+            self.beside = plot.x + bold.width(&heading) + 16;
         }
-        let y = Axis::whole(top, plot.height, unit);
+        let unit = Lettering::new(12).fit(unit, plot.height + 16);
+        let y = Axis::whole(top, plot.height, &unit);
         Panel { plot, x: self.time(), y, numbers_below: place + 1 == self.plots.len() }
     }
     fn time(&self) -> Axis {
@@ -75,7 +77,7 @@ impl<'a> Sheet<'a> {
         self.canvas.line((panel.plot.x, row), (right, row), limit_stroke(color));
         let lettering = Lettering::new(11).ending().color(color).halo();
         let text = format!("{} = {}", limit.name, number(limit.value));
-        self.canvas.text((right - 4, row - 5), text, lettering);
+        self.canvas.text((right - 4, row - 7), text, lettering);
     }
     /// A line through all panels at that time, with words above it.
     pub(crate) fn mark(&mut self, at: Instant, words: &str, color: Color) {

@@ -24,9 +24,12 @@ pub(crate) struct Columns {
     /// What came of it: one column, or several with --curves [default: the last].
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     measure: Vec<String>,
-    /// Draw curves over --x, and no heat map.
-    #[arg(long, conflicts_with = "y")]
+    /// Draw curves over --x, one for each value of --y or for each --measure, and no heat map.
+    #[arg(long)]
     curves: bool,
+    /// Only rows that have that value in a column.
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    only: Vec<String>,
     /// Draw buckets = rate × (60 s + DELAY) over it, where --x is a rate per second.
     #[arg(long, value_name = "DELAY")]
     law: Option<String>,
@@ -37,6 +40,7 @@ pub(crate) fn make(session: &mut Session<'_>, _: Format) -> Result<Made, Failure
     let path = session.args.run.display().to_string();
     let text = fs::read_to_string(&session.args.run).map_err(|error| unreadable(&path, &error))?;
     let grid = Grid::parse(&text).map_err(|error| Failure::in_text(&path, &text, &error))?;
+    let grid = only(grid, &session.args.map.only)?;
     let choice = chosen(&session.args.map, &grid)?;
     let name = session.args.run.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let print = format!("{name} · finwait {}", env!("CARGO_PKG_VERSION"));
@@ -48,6 +52,28 @@ fn unreadable(path: &str, error: &std::io::Error) -> Failure {
         "error: cannot read {path}: {error}\n  = help: a map is drawn from a table, CSV or NDJSON, \
          with a row for each point of a sweep"
     ))
+}
+
+/// The rows that are wanted.
+fn only(mut grid: Grid, wanted: &[String]) -> Result<Grid, Failure> {
+    for text in wanted {
+        let Some((name, value)) = text.split_once('=') else {
+            let message = "no column and value".to_owned();
+            let expected = "expected both, such as kernel=6.18".to_owned();
+            return Err(Failure::in_text("--where", text, &wrong(text, message, expected)));
+        };
+        let column = column(&grid, "--where", name)?;
+        let values: Vec<String> = grid.values(column).iter().map(ToString::to_string).collect();
+        grid.keep(column, value);
+        if grid.rows.is_empty() {
+            let message = format!("no row has {value:?} there");
+            let expected = format!("expected one of {}", values.join(", "));
+            let span = Some(name.len() + 1..text.len());
+            let error = Error { span, ..wrong(text, message, expected) };
+            return Err(Failure::in_text("--where", text, &error));
+        }
+    }
+    Ok(grid)
 }
 
 fn chosen(args: &Columns, grid: &Grid) -> Result<Choice, Failure> {
@@ -66,8 +92,9 @@ fn chosen(args: &Columns, grid: &Grid) -> Result<Choice, Failure> {
         // The second column, unless it has another part already.
         None => choice.y.filter(|y| *y != choice.x && !choice.measures.contains(y)),
     };
+    choice.curves = args.curves;
     if let (Some(name), true) = (&args.y, several) {
-        let message = "a heat map shows one measure".to_owned();
+        let message = "with two parameters there is room for one measure".to_owned();
         let expected = "expected it without --y, or one --measure".to_owned();
         return Err(Failure::in_text("--y", name, &wrong(name, message, expected)));
     }

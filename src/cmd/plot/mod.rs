@@ -60,10 +60,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RUN")]
     pub(crate) with: Option<PathBuf>,
     /// How wide, pixels.
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(480..=8000))]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(640..=8000))]
     pub(crate) width: Option<u16>,
     /// How high, pixels.
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(320..=16000))]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(400..=16000))]
     pub(crate) height: Option<u16>,
     /// Light ink on dark paper.
     #[arg(long)]

@@ -1,10 +1,10 @@
 //! One parameter: a curve for each measure.
 
-use super::scale::{Scale, name_upwards, with_unit};
+use super::scale::{Scale, name_upwards, with_unit, words};
 use super::{Choice, law_words};
 use crate::canvas::{Area, Canvas, Place, Stroke};
 use crate::figure::Figure;
-use crate::grid::Grid;
+use crate::grid::{Cell, Grid};
 use crate::legend::{self, Entry, Mark};
 use crate::lettering::Lettering;
 use crate::ticks;
@@ -24,15 +24,15 @@ struct Curve {
 pub(super) fn draw(figure: &mut Figure, grid: &Grid, choice: &Choice) {
     let plot = figure.body().inset(LEFT, 10, RIGHT, 48);
     let scale = Scale { values: grid.values(choice.x), from: plot.x, to: plot.right() };
-    let curves: Vec<Curve> =
-        choice.measures.iter().map(|&m| curve(grid, choice.x, m, &scale)).collect();
+    let curves = curves(grid, choice, &scale);
     let law = law(choice, &scale);
     let all = curves.iter().flat_map(|curve| curve.points.iter().map(|(_, point)| point[2]));
     let most = all.chain(law.iter().map(|(_, buckets)| *buckets)).fold(0.0, f64::max);
     let (top, step) = ticks::any(most, plot.height / 50);
-    let row = |value: f64| plot.bottom() - (value / top * f64::from(plot.height)).round() as i32;
-    let name = match curves.as_slice() {
-        [only] => with_unit(&only.name),
+    let height = |value: f64| f64::from(plot.bottom()) - value / top * f64::from(plot.height);
+    let row = |value: f64| height(value).round() as i32;
+    let name = match choice.measures.as_slice() {
+        [only] => with_unit(&grid.columns[*only]),
         _ => "value, in each measure's unit".to_owned(),
     };
     axes(&mut figure.canvas, plot, (top, step), &name);
@@ -43,8 +43,8 @@ pub(super) fn draw(figure: &mut Figure, grid: &Grid, choice: &Choice) {
     }
     if let Some(delay) = choice.law {
         let stroke = Stroke::tenths(figure.theme().ink, 15).dashed(6, 3);
-        let places: Vec<Place> = law.iter().map(|(x, buckets)| (*x, row(*buckets))).collect();
-        figure.canvas.path(&places, stroke);
+        let places: Vec<_> = law.iter().map(|(x, buckets)| (*x, height(*buckets))).collect();
+        figure.canvas.curve(&places, stroke);
         let mark = Mark::Line(stroke);
         entries.push(Entry { mark, name: law_words(delay), number: String::new() });
     }
@@ -52,23 +52,47 @@ pub(super) fn draw(figure: &mut Figure, grid: &Grid, choice: &Choice) {
     legend::draw(&mut figure.canvas, area, "", &entries);
 }
 
-fn curve(grid: &Grid, x: usize, measure: usize, scale: &Scale) -> Curve {
+/// A curve for each measure, or one for each value of `y`.
+fn curves(grid: &Grid, choice: &Choice, scale: &Scale) -> Vec<Curve> {
+    let by_value = choice.y.zip(choice.measures.first());
+    let Some((y, &measure)) = by_value else {
+        let of = |&measure: &usize| {
+            let points = points(grid, choice.x, measure, None, scale);
+            Curve { name: grid.columns[measure].clone(), points }
+        };
+        return choice.measures.iter().map(of).collect();
+    };
+    let of = |value: &Cell| {
+        let name = format!("{} {}", grid.columns[y], words(value));
+        Curve { name, points: points(grid, choice.x, measure, Some((y, value)), scale) }
+    };
+    grid.values(y).iter().map(of).collect()
+}
+
+fn points(
+    grid: &Grid,
+    x: usize,
+    measure: usize,
+    such: Option<(usize, &Cell)>,
+    scale: &Scale,
+) -> Vec<(i32, [f64; 3])> {
     let points = scale.values.iter().enumerate().filter_map(|(n, value)| {
-        let numbers = grid.numbers(measure, &[(x, value)]);
+        let such: Vec<(usize, &Cell)> = [Some((x, value)), such].into_iter().flatten().collect();
+        let numbers = grid.numbers(measure, &such);
         let least = numbers.iter().copied().reduce(f64::min)?;
         let most = numbers.iter().copied().reduce(f64::max)?;
         let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
         Some((scale.middle(n), [least, mean, most]))
     });
-    Curve { name: grid.columns[measure].clone(), points: points.collect() }
+    points.collect()
 }
 
 /// The buckets that the rates at `x` take.
-fn law(choice: &Choice, scale: &Scale) -> Vec<(i32, f64)> {
+fn law(choice: &Choice, scale: &Scale) -> Vec<(f64, f64)> {
     let Some(delay) = choice.law else { return Vec::new() };
     let seconds = 60.0 + delay.ns as f64 / 1e9;
     let rates = scale.numbers(16).into_iter().filter(|rate| *rate >= 0.0);
-    rates.filter_map(|rate| Some((scale.place(rate)?.round() as i32, rate * seconds))).collect()
+    rates.filter_map(|rate| Some((scale.place(rate)?, rate * seconds))).collect()
 }
 
 fn axes(canvas: &mut Canvas, plot: Area, (top, step): (f64, f64), name: &str) {
@@ -98,17 +122,8 @@ fn draw_curve(canvas: &mut Canvas, n: usize, curve: &Curve, row: impl Fn(f64) ->
     let means: Vec<Place> = of(1).map(place).collect();
     let stroke = Stroke::new(color, 2);
     canvas.path(&means, stroke);
-    for &(x, y) in &means {
-        match n % 3 {
-            0 => canvas.circle((x, y), 4, color),
-            1 => canvas.rect(Area { x: x - 4, y: y - 4, width: 8, height: 8 }, color),
-            _ => canvas.polygon(&[(x, y - 5), (x + 5, y + 4), (x - 5, y + 4)], color),
-        }
+    for &mean in &means {
+        legend::point(canvas, mean, n, color);
     }
-    let shape = ["●", "■", "▲"][n % 3];
-    Entry {
-        mark: Mark::Line(stroke),
-        name: format!("{shape} {}", curve.name),
-        number: String::new(),
-    }
+    Entry { mark: Mark::Points(stroke, n), name: curve.name.clone(), number: String::new() }
 }

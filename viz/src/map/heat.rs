@@ -1,11 +1,12 @@
 //! Two parameters: a field of cells, each in the colour of what came of it.
 
+use super::Choice;
 use super::scale::{Scale, name_upwards, number_words, with_unit};
-use super::{Choice, law_words};
-use crate::canvas::{Area, Place, Stroke};
+use crate::canvas::{Area, Stroke};
 use crate::figure::Figure;
 use crate::grid::Grid;
 use crate::lettering::Lettering;
+use crate::ticks;
 
 /// Room for the names of the values at the left.
 const LEFT: i32 = 110;
@@ -42,6 +43,7 @@ impl Field<'_> {
         for (area, mean) in &cells {
             self.cell(*area, *mean, range);
         }
+        self.law();
         let canvas = &mut self.figure.canvas;
         self.across.write_below(
             canvas,
@@ -55,7 +57,6 @@ impl Field<'_> {
             &with_unit(&self.grid.columns[self.y]),
         );
         self.colors(plot, range);
-        self.law(plot);
     }
     /// Every point's place and the mean of its runs.
     fn cells(&self) -> Vec<(Area, Option<f64>)> {
@@ -85,9 +86,15 @@ impl Field<'_> {
         let color = theme.scale(share(mean, range));
         canvas.rect(inner, color);
         let words = number_words(mean);
-        let text = Lettering::new(12).centred().middle().color(color.ink());
-        if text.width(&words) + 6 <= area.width && area.height >= 18 {
-            canvas.text(area.centre(), words, text);
+        let text = Lettering::new(12).color(color.ink());
+        if text.width(&words) + 12 > area.width || area.height < 18 {
+            return;
+        }
+        if self.choice.law.is_some() {
+            // The line goes through the middle of cells, from below upwards.
+            canvas.text((area.x + 7, area.y + 8), words, text.below());
+        } else {
+            canvas.text(area.centre(), words, text.centred().middle());
         }
     }
     /// What the colours mean: a bar from the least to the most.
@@ -102,37 +109,31 @@ impl Field<'_> {
             canvas.rect(area, theme.scale((n * 255 / (steps - 1).max(1)) as u8));
         }
         let text = Lettering::new(11).middle();
-        for quarter in 0..=4 {
-            let y = bar.bottom() - bar.height * quarter / 4;
-            let value = range.0 + (range.1 - range.0) * f64::from(quarter) / 4.0;
+        let (_, step) = ticks::any(range.1 - range.0, bar.height / 60);
+        for value in ticks::between(range.0, range.1, step) {
+            let share = (value - range.0) / (range.1 - range.0);
+            let y = bar.bottom() - (f64::from(bar.height) * share).round() as i32;
             canvas.line((bar.right(), y), (bar.right() + 4, y), Stroke::new(theme.faint, 1));
-            canvas.text((bar.right() + 8, y), number_words(value), text);
+            canvas.text((bar.right() + 8, y), ticks::label(value, step), text);
         }
         let at = (bar.right() + 70, bar.centre().1);
         name_upwards(canvas, at, bar.height, &with_unit(&self.grid.columns[self.measure]));
     }
-    /// As many buckets as the rate at `x` takes, where the vertical axis is of buckets.
-    fn law(&mut self, plot: Area) {
+    /// As many buckets as the rate at `x` takes, where the vertical axis is of buckets; what the
+    /// line is, the subtitle says.
+    fn law(&mut self) {
         let Some(delay) = self.choice.law else { return };
         let seconds = 60.0 + delay.ns as f64 / 1e9;
-        let points: Vec<Place> = self
+        let points: Vec<(f64, f64)> = self
             .across
             .numbers(16)
             .into_iter()
-            .filter_map(|rate| {
-                let (x, y) = (self.across.place(rate)?, self.up.place(rate * seconds)?);
-                Some((x.round() as i32, y.round() as i32))
-            })
+            .filter_map(|rate| Some((self.across.place(rate)?, self.up.place(rate * seconds)?)))
             .collect();
         let theme = self.figure.theme();
         let canvas = &mut self.figure.canvas;
-        canvas.path(&points, Stroke::new(theme.paper, 5));
-        canvas.path(&points, Stroke::new(theme.ink, 2));
-        let Some(&(x, y)) = points.last() else { return };
-        let words = law_words(delay);
-        let text = Lettering::new(12).bold().ending().halo();
-        let left = plot.x + text.width(&words) + 8;
-        canvas.text(((x - 10).max(left), (y + 22).min(plot.bottom() - 8)), words, text);
+        canvas.curve(&points, Stroke::new(theme.paper, 5));
+        canvas.curve(&points, Stroke::new(theme.ink, 2));
     }
 }
 

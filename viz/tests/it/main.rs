@@ -6,3 +6,4 @@ mod golden;
 mod perfetto;
 mod report;
 mod stage;
+mod tables;
