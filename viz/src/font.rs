@@ -2,6 +2,9 @@
 //!
 //! A picture never looks for a font on the machine, so it is the same everywhere.
 
+mod subset;
+
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use ab_glyph::{Font as _, FontRef, ScaleFont as _};
@@ -42,6 +45,12 @@ impl Face {
             Self::Sans | Self::Bold => "DejaVu Sans,Verdana,sans-serif",
             Self::Mono => "DejaVu Sans Mono,Menlo,Consolas,monospace",
         }
+    }
+    /// The font as a TrueType file with what those letters need, and nothing else.
+    pub fn subset(self, letters: &str) -> Cow<'static, [u8]> {
+        let font = self.font();
+        let glyphs = letters.chars().map(|letter| font.glyph_id(letter).0);
+        subset::subset(self.bytes(), glyphs).map_or(Cow::Borrowed(self.bytes()), Cow::Owned)
     }
     /// The font, ready to be measured and drawn.
     pub fn font(self) -> &'static FontRef<'static> {

@@ -1,5 +1,6 @@
 //! A canvas as SVG. Texts stay texts: they can be searched, copied and read out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::base64;
@@ -21,15 +22,19 @@ pub enum Fonts {
 pub fn font_css(faces: &[Face]) -> String {
     let mut css = String::new();
     for face in faces {
-        let weight = if *face == Face::Bold { "bold" } else { "normal" };
-        let family = face.css_family().split(',').next().unwrap_or_default();
-        css.push_str("@font-face{font-family:\"");
-        css.push_str(family);
-        let _ = write!(css, "\";font-weight:{weight};src:url(data:font/ttf;base64,");
-        base64::encode(&mut css, face.bytes());
-        css.push_str(")}\n");
+        write_face(&mut css, *face, face.bytes());
     }
     css
+}
+
+fn write_face(css: &mut String, face: Face, font: &[u8]) {
+    let weight = if face == Face::Bold { "bold" } else { "normal" };
+    let family = face.css_family().split(',').next().unwrap_or_default();
+    css.push_str("@font-face{font-family:\"");
+    css.push_str(family);
+    let _ = write!(css, "\";font-weight:{weight};src:url(data:font/ttf;base64,");
+    base64::encode(css, font);
+    css.push_str(")}\n");
 }
 
 impl Canvas {
@@ -46,7 +51,7 @@ impl Canvas {
             Face::Sans.css_family(),
         );
         if fonts == Fonts::Embedded {
-            let _ = writeln!(out, "<style>{}</style>", font_css(&self.faces()));
+            let _ = writeln!(out, "<style>{}</style>", self.font_css());
         }
         let paper = self.theme.paper;
         let _ = writeln!(out, "<rect width=\"{w}\" height=\"{h}\" fill=\"{paper}\"/>");
@@ -56,15 +61,23 @@ impl Canvas {
         out.push_str("</svg>\n");
         out
     }
-    /// The fonts that its texts are set in.
-    fn faces(&self) -> Vec<Face> {
-        let set = |face: &Face| {
-            self.shapes.iter().any(|shape| match shape {
-                Shape::Text { lettering, .. } => lettering.face == *face,
-                _ => false,
-            })
-        };
-        Face::ALL.into_iter().filter(set).collect()
+    /// The fonts that its texts are set in, each with the letters that are used.
+    fn font_css(&self) -> String {
+        let mut css = String::new();
+        for face in Face::ALL {
+            let texts = self.shapes.iter().filter_map(|shape| match shape {
+                Shape::Text { text, lettering, .. } if lettering.face == face => {
+                    Some(text.as_str())
+                }
+                _ => None,
+            });
+            let letters: BTreeSet<char> = texts.flat_map(str::chars).collect();
+            if !letters.is_empty() {
+                let letters: String = letters.into_iter().collect();
+                write_face(&mut css, face, &face.subset(&letters));
+            }
+        }
+        css
     }
 }
 

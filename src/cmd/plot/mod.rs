@@ -71,11 +71,11 @@ pub(crate) struct Args {
     /// Leave the fonts out of SVGs, for a page that has them, or where a substitute will do.
     #[arg(long)]
     pub(crate) no_fonts: bool,
-    #[command(flatten)]
-    pub(crate) map: map::Columns,
     /// Say what was written as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) map: map::Columns,
 }
 
 /// Draws everything before it writes anything.
