@@ -64,6 +64,25 @@ const PICTURES: &[Picture] = &[
         words: "How many buckets there are at most, with a curve for each limit: each follows the \
                 rate, a little above the line for the same reason, until it meets its limit.",
     },
+    Picture {
+        file: "ladder.svg",
+        typed: "examples/scenarios/closes-apart.toml ladder",
+        heading: "A connection as a ladder",
+        words: "Without a bucket there is no FIN-WAIT-2, and the peer's FIN meets nothing.",
+    },
+    Picture {
+        file: "lanes.svg",
+        typed: "examples/scenarios/tw-reuse.toml lanes --count 4",
+        heading: "Connections as lanes",
+        words: "Both ends of each connection as bars of states, on an axis of time that is cut where \
+                nothing happens.",
+    },
+    Picture {
+        file: "machine.svg",
+        typed: "examples/scenarios/closes-apart.toml machine",
+        heading: "The state machine",
+        words: "TCP's states as Linux has them, with how often the run went from one to another.",
+    },
 ];
 
 fn folder() -> PathBuf {
@@ -74,7 +93,7 @@ fn folder() -> PathBuf {
 fn drawn(picture: &Picture) -> String {
     let mut args = vec!["plot"];
     args.extend(picture.typed.split(' '));
-    args.extend(["--no-fonts", "--width", "1100", "--height", "700", "-o", "-"]);
+    args.extend(["--svg", "--no-fonts", "--width", "1100", "-o", "-"]);
     let ended = finwait(&args);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{}", picture.typed);
     ended.stdout

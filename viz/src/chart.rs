@@ -58,6 +58,14 @@ impl Axis {
     }
 }
 
+impl Axis {
+    /// The row of a value on an axis beside that area, between pixels.
+    pub(crate) fn height(&self, value: f64, plot: Area) -> f64 {
+        let share = (value - self.from) / (self.to - self.from);
+        f64::from(plot.bottom()) - share * f64::from(plot.height)
+    }
+}
+
 /// plotters asks the axis for its ticks.
 impl Ranged for Axis {
     type FormatOption = NoDefaultFormatting;

@@ -50,7 +50,7 @@ impl Face {
     pub fn subset(self, letters: &str) -> Cow<'static, [u8]> {
         let font = self.font();
         let glyphs = letters.chars().map(|letter| font.glyph_id(letter).0);
-        subset::subset(self.bytes(), glyphs).map_or(Cow::Borrowed(self.bytes()), Cow::Owned)
+        subset::subset(self.bytes(), glyphs).map_or_else(|| Cow::Borrowed(self.bytes()), Cow::Owned)
     }
     /// The font, ready to be measured and drawn.
     pub fn font(self) -> &'static FontRef<'static> {

@@ -80,7 +80,8 @@ impl Cell {
     fn read(text: &str) -> Self {
         let text = text.trim();
         match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Self::Number(number),
+            // What is larger is no number of things, and sums of it could overflow.
+            Ok(number) if number.abs() <= 1e15 => Self::Number(number),
             _ if text.is_empty() => Self::Nothing,
             _ => Self::Text(text.to_owned()),
         }
@@ -118,6 +119,14 @@ mod tests {
         assert_eq!(grid.columns, ["rate", "kernel", "peak, buckets"]);
         assert_eq!(grid.rows[1][1..], [Cell::Text("v6".to_owned()), Cell::Nothing]);
         assert_eq!(Grid::parse(json), Ok(grid));
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_counted_is_a_name() {
+        assert_eq!(Cell::read("1e300"), Cell::Text("1e300".to_owned()));
+        let grid = Grid::parse("{\"a\": 1e300}").expect("it is a table");
+        assert_eq!(grid.numbers(0, &[]), []);
+        assert_eq!(Cell::read("NaN"), Cell::Text("NaN".to_owned()));
     }
 
     #[test]

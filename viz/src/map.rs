@@ -71,6 +71,9 @@ fn points(grid: &Grid, choice: &Choice) -> String {
     match different.len() {
         1 if rows == 1 => "1 run".to_owned(),
         count if count == rows => format!("{rows} runs, one for each point"),
-        count => format!("{rows} runs at {count} points; means, and from the least to the most"),
+        count => {
+            let plural = if count == 1 { "" } else { "s" };
+            format!("{rows} runs at {count} point{plural}; means, and from the least to the most")
+        }
     }
 }

@@ -74,12 +74,18 @@ impl Run {
     pub fn host(&self, name: &str) -> Option<&HostRun> {
         self.hosts.iter().find(|host| host.name == name)
     }
-    /// The host that held the most buckets, or else had the most sockets; the first of equals.
+    /// The host that held the most buckets, or else was refused the most, sent the most RSTs, had the
+    /// most sockets; the first of equals.
     pub fn busiest(&self) -> Option<&HostRun> {
-        let mut best: Option<(&HostRun, (u32, u32))> = None;
+        let mut best: Option<(&HostRun, [u64; 4])> = None;
         for host in &self.hosts {
-            let most = |of: fn(&Sample) -> u32| host.samples.iter().map(of).max().unwrap_or(0);
-            let size = (most(|s| s.sockstat.tw), most(|s| s.sockstat.alloc));
+            let most = |of: fn(&Sample) -> u64| host.samples.iter().map(of).max().unwrap_or(0);
+            let size = [
+                most(|s| s.sockstat.tw.into()),
+                most(|s| s.overflows),
+                most(|s| s.out_rsts),
+                most(|s| s.sockstat.alloc.into()),
+            ];
             if best.is_none_or(|(_, largest)| size > largest) {
                 best = Some((host, size));
             }

@@ -138,7 +138,7 @@ fn number(value: i64) -> String {
 pub(crate) fn spaced(span: Span) -> String {
     let text = span.to_string();
     let unit = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-    format!("{} {}", &text[..unit], &text[unit..])
+    format!("{} {}", &text[..unit], text[unit..].replace('u', "µ"))
 }
 
 /// Seconds with as few decimals as they need.
@@ -171,6 +171,7 @@ mod tests {
         assert_eq!(exact(Instant { ns: 52_400_000_000 }), "52.4");
         assert_eq!(exact(Instant::ZERO), "0");
         assert_eq!(spaced(Span::millis(500)), "500 ms");
+        assert_eq!(spaced(Span::nanos(50_000)), "50 µs");
         assert_eq!(number(-5000), "−5,000");
     }
 }

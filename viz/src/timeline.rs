@@ -93,7 +93,11 @@ impl Tables<'_> {
     /// Layers over each other, each drawn over what is higher.
     fn stack(&mut self, panel: &Panel, layers: &[Layer]) {
         let total = |s: &Sample| layers.iter().map(|(_, of)| u64::from(of(s))).sum();
-        let samples: Vec<Sample> = self.thinned(total).into_iter().copied().collect();
+        let mut samples: Vec<Sample> = self.thinned(total).into_iter().copied().collect();
+        if let [only] = samples[..] {
+            // One sample would be an area without a width.
+            samples.insert(0, Sample { at: self.sheet.part.from, ..only });
+        }
         let theme = self.sheet.theme;
         panel.draw(self.sheet.canvas, |chart| {
             for n in (0..layers.len()).rev() {

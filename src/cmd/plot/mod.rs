@@ -63,7 +63,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(640..=8000))]
     pub(crate) width: Option<u16>,
     /// How high, pixels.
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(400..=16000))]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(400..=8000))]
     pub(crate) height: Option<u16>,
     /// Light ink on dark paper.
     #[arg(long)]

@@ -57,7 +57,7 @@ fn add(grid: &mut Grid, object: Object) -> Result<(), String> {
     let row = grid.columns.iter().map(|column| {
         let found = object.0.iter().find(|(name, _)| name == column).map(|(_, value)| value);
         match found {
-            Some(Value::Number(number)) => Ok(number.as_f64().map_or(Cell::Nothing, Cell::Number)),
+            Some(Value::Number(number)) => Ok(Cell::read(&number.to_string())),
             Some(Value::String(text)) => Ok(Cell::read(text)),
             Some(Value::Bool(yes)) => Ok(Cell::Number(if *yes { 1.0 } else { 0.0 })),
             Some(Value::Null) => Ok(Cell::Nothing),

@@ -3,6 +3,7 @@
 use super::scale::{Scale, name_upwards, with_unit, words};
 use super::{Choice, law_words};
 use crate::canvas::{Area, Canvas, Place, Stroke};
+use crate::chart::Axis;
 use crate::figure::Figure;
 use crate::grid::{Cell, Grid};
 use crate::legend::{self, Entry, Mark};
@@ -28,14 +29,22 @@ pub(super) fn draw(figure: &mut Figure, grid: &Grid, choice: &Choice) {
     let law = law(choice, &scale);
     let all = curves.iter().flat_map(|curve| curve.points.iter().map(|(_, point)| point[2]));
     let most = all.chain(law.iter().map(|(_, buckets)| *buckets)).fold(0.0, f64::max);
-    let (top, step) = ticks::any(most, plot.height / 50);
-    let height = |value: f64| f64::from(plot.bottom()) - value / top * f64::from(plot.height);
+    let least = curves.iter().flat_map(|curve| curve.points.iter().map(|(_, point)| point[0]));
+    let least = least.fold(0.0, f64::min);
+    let (_, step) = ticks::any(most - least, plot.height / 50);
+    let up = Axis {
+        from: (least / step).floor() * step,
+        to: (most.max(least + step) / step - 1e-9).ceil() * step,
+        step,
+        name: String::new(),
+    };
+    let height = |value: f64| up.height(value, plot);
     let row = |value: f64| height(value).round() as i32;
     let name = match choice.measures.as_slice() {
         [only] => with_unit(&grid.columns[*only]),
         _ => "value, in each measure's unit".to_owned(),
     };
-    axes(&mut figure.canvas, plot, (top, step), &name);
+    axes(&mut figure.canvas, plot, &Axis { name, ..up.clone() });
     scale.write_below(&mut figure.canvas, plot.bottom(), &with_unit(&grid.columns[choice.x]));
     let mut entries = Vec::new();
     for (n, curve) in curves.iter().enumerate() {
@@ -95,18 +104,18 @@ fn law(choice: &Choice, scale: &Scale) -> Vec<(f64, f64)> {
     rates.filter_map(|rate| Some((scale.place(rate)?, rate * seconds))).collect()
 }
 
-fn axes(canvas: &mut Canvas, plot: Area, (top, step): (f64, f64), name: &str) {
+fn axes(canvas: &mut Canvas, plot: Area, up: &Axis) {
     let theme = *canvas.theme();
-    for value in ticks::between(0.0, top, step) {
-        let y = plot.bottom() - (value / top * f64::from(plot.height)).round() as i32;
+    for value in ticks::between(up.from, up.to, up.step) {
+        let y = up.height(value, plot).round() as i32;
         canvas.line((plot.x, y), (plot.right(), y), Stroke::new(theme.grid, 1));
         let text = Lettering::new(11).ending().middle();
-        canvas.text((plot.x - 8, y), ticks::label(value, step), text);
+        canvas.text((plot.x - 8, y), ticks::label(value, up.step), text);
     }
     let line = Stroke::new(theme.faint, 1);
     canvas.line((plot.x, plot.y), (plot.x, plot.bottom()), line);
     canvas.line((plot.x, plot.bottom()), (plot.right(), plot.bottom()), line);
-    name_upwards(canvas, (plot.x - LEFT + 4, plot.centre().1), plot.height, name);
+    name_upwards(canvas, (plot.x - LEFT + 4, plot.centre().1), plot.height, &up.name);
 }
 
 /// A curve through the means, in a band from the least to the most; every curve's points have a

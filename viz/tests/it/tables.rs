@@ -92,6 +92,20 @@ fn every_axis_of_a_map_has_a_unit() {
 }
 
 #[test]
+fn curves_may_go_below_zero() {
+    let grid = Grid::parse("x,y\n1,-3\n2,7\n").expect("it is a table");
+    let svg = map(&grid, &Choice::of(&grid), "", LOOK).to_svg(Fonts::Outside);
+    let rows: Vec<i32> = svg
+        .lines()
+        .filter_map(|line| line.strip_prefix("<circle ")?.split("cy=\"").nth(1)?.split('"').next())
+        .map(|row| row.parse().expect("a number"))
+        .collect();
+    let low = svg.lines().find(|line| line.ends_with(">−4</text>"));
+    assert_eq!(rows.len(), 3, "two points and one in the legend");
+    assert!(rows[0] > rows[1] && low.is_some(), "{rows:?}");
+}
+
+#[test]
 fn a_limit_says_its_full_name() {
     let svg = of_slots(LOOK).to_svg(Fonts::Outside);
     assert!(svg.contains(">net.ipv4.tcp_max_tw_buckets = 2,500</text>"));
