@@ -57,12 +57,11 @@ pub(super) fn write(hosts: &[HostInfo], frames: &mut [Frame]) -> Vec<u8> {
 
 const WRITING: &str = "invariant: writing into memory cannot fail";
 
-/// The other way round.
-pub(super) fn read(
+/// The hosts' sysctls, which stand before their rows; what is left are the rows.
+pub(super) fn settings<'a>(
     hosts: &[HostInfo],
-    at: Instant,
-    mut bytes: &[u8],
-) -> Result<Vec<Frame>, Damage> {
+    mut bytes: &'a [u8],
+) -> Result<(Vec<Sysctl>, &'a [u8]), Damage> {
     let mut settings = Vec::new();
     for host in hosts {
         let len = usize::try_from(get(&mut bytes)?).map_err(|_| Damage::TOO_LARGE)?;
@@ -73,6 +72,12 @@ pub(super) fn read(
         all.extend(changed);
         settings.push(sysctl(host.release, &all).map_err(|_: Error| Damage::HEADER)?);
     }
+    Ok((settings, bytes))
+}
+
+/// The other way round.
+pub(super) fn read(hosts: &[HostInfo], at: Instant, bytes: &[u8]) -> Result<Vec<Frame>, Damage> {
+    let (settings, bytes) = settings(hosts, bytes)?;
     let mut decoder = Decoder::new(bytes.to_vec())?;
     let mut rows = Rows::default();
     let mut frames = Vec::new();

@@ -1,7 +1,7 @@
 //! Reads a recording: any host at any instant, and events by time, without loading all of it.
 
 use core::fmt;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use finwait_model::flow::FourTuple;
 use finwait_model::kernel::{Line, Row};
+use finwait_model::sysctl::Sysctl;
 use finwait_model::time::Instant;
 
 use super::block::{self, END_MAGIC, EPILOGUE, HEAD, Head, Kind, MAGIC, PROLOGUE};
@@ -156,10 +157,30 @@ impl Recording {
         })
     }
 
+    /// A host's sysctls at that instant; costs less than all of the host.
+    ///
+    /// # Panics
+    /// If there is no such host.
+    pub fn sysctl_at(&self, host: HostId, at: Instant) -> Result<Sysctl, Error> {
+        let host = usize::from(host.0);
+        let Some(block) = self.keyframe_before(at) else {
+            return Ok(self.header.hosts[host].sysctl.clone());
+        };
+        let (offset, _) = self.blocks[block];
+        let (_, body) = self.load(block)?;
+        let read = keyframe::settings(&self.header.hosts, &body);
+        let (mut settings, _) = read.map_err(|damage| Error::Block(offset, damage))?;
+        Ok(settings.swap_remove(host))
+    }
+
+    fn keyframe_before(&self, at: Instant) -> Option<usize> {
+        let is_before = |(_, head): &(u64, Head)| head.kind == Kind::Keyframe && head.to <= at;
+        self.blocks.iter().rposition(is_before)
+    }
+
     /// The last keyframe not after `at`, and the first block behind it.
     fn frame_before(&self, host: usize, at: Instant) -> Result<(usize, Frame), Error> {
-        let is_before = |(_, head): &(u64, Head)| head.kind == Kind::Keyframe && head.to <= at;
-        let Some(block) = self.blocks.iter().rposition(is_before) else {
+        let Some(block) = self.keyframe_before(at) else {
             let sysctl = self.header.hosts[host].sysctl.clone();
             return Ok((0, Frame { lines: Vec::new(), gauges: Gauges::default(), sysctl }));
         };
@@ -177,6 +198,36 @@ impl Recording {
     /// No more than one block is in memory at a time.
     pub fn events(&self, range: Range<Instant>, filter: Filter) -> Events<'_> {
         Events { recording: self, range, filter, block: 0, open: None, ready: VecDeque::new() }
+    }
+
+    /// Shows every event from `range.start` on and before `range.end`, in order, until `show` breaks
+    /// off. The same as [`Self::events`] without a filter, and a good deal faster.
+    pub fn each_event(
+        &self,
+        range: Range<Instant>,
+        mut show: impl FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut goes_on = ControlFlow::Continue(());
+        for block in 0..self.blocks.len() {
+            let (_, head) = self.blocks[block];
+            if head.kind != Kind::Events || head.from >= range.end || head.to < range.start {
+                continue;
+            }
+            self.each_step(block, |step| {
+                if range.contains(&step.at) {
+                    step.events(|event| {
+                        if goes_on.is_continue() {
+                            goes_on = show(&event);
+                        }
+                    });
+                }
+                goes_on.is_continue() && step.at < range.end
+            })?;
+            if goes_on.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Everything that happened to a connection (and to later ones with the same ends).

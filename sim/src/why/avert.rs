@@ -164,7 +164,7 @@ pub(super) fn decided(rec: &Recording, event: &Event) -> Result<Vec<Decided>, Er
         What::Sent { cause: Cause::RstAcceptOverflow, .. } => &["net.ipv4.tcp_abort_on_overflow"],
         _ => return Ok(Vec::new()),
     };
-    let sysctl = rec.host_at(event.host, event.at)?.sysctl;
+    let sysctl = rec.sysctl_at(event.host, event.at)?;
     let value = |name: &'static str| Some(Decided { sysctl: name, value: sysctl.get(name)? });
     Ok(names.iter().filter_map(|name| value(name)).collect())
 }

@@ -83,8 +83,22 @@ pub fn reset_count(rec: &Recording, host: Option<HostId>) -> Result<u64, Error> 
 
 /// Follows a RST of the recording back to its first causes; `None` for any other event.
 pub fn chain(rec: &Recording, event: &Event) -> Result<Option<Chain>, Error> {
+    let What::Sent { segment, .. } = event.what else { return Ok(None) };
+    among(rec, &past::Past::until(rec, event, segment.flow)?, event)
+}
+
+/// The same where the connection's events are known already, up to that one at least.
+pub fn chain_among(
+    rec: &Recording,
+    mut events: Vec<Event>,
+    event: &Event,
+) -> Result<Option<Chain>, Error> {
+    events.retain(|e| !matches!(e.what, What::Row(..)));
+    among(rec, &past::Past { events }, event)
+}
+
+fn among(rec: &Recording, past: &past::Past, event: &Event) -> Result<Option<Chain>, Error> {
     let What::Sent { segment, cause, .. } = event.what else { return Ok(None) };
-    let past = past::Past::until(rec, event, segment.flow)?;
     let Some(place) = past.events.iter().rposition(|e| e == event) else { return Ok(None) };
     let mut explain = Explain::new(rec.hosts().len());
     for Event { at, host, what } in &past.events[..place] {
@@ -93,7 +107,7 @@ pub fn chain(rec: &Recording, event: &Event) -> Result<Option<Chain>, Error> {
         }
     }
     let Some(explained) = explain.explain(&sent(event)) else { return Ok(None) };
-    let links = follow::Follow::new(rec, &past, place, &explained).links()?;
+    let links = follow::Follow::new(rec, past, place, &explained).links()?;
     Ok(Some(Chain { reset: segment, cause, because: explained.because, links }))
 }
 

@@ -2,6 +2,7 @@
 //! event; and what is left of a broken one can be read.
 
 use std::io::Cursor;
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 
@@ -58,6 +59,8 @@ fn check_instants(scenario: &Scenario, recording: &Recording, mut at: Vec<u64>, 
         for host in world.hosts() {
             let live = HostView::of(host.name(), host.release(), host.kernel(), at);
             let recorded = recording.host_at(host.id(), at).expect("it can be read");
+            let sysctl = recording.sysctl_at(host.id(), at).expect("it can be read");
+            assert_eq!(sysctl, recorded.sysctl, "{} at {at}: {what}", host.name());
             assert_same(&recorded, &live, what);
         }
     }
@@ -173,6 +176,15 @@ fn events_of_a_range_are_those_of_the_whole() {
             let wanted: Vec<Event> = everything.iter().filter(within).copied().collect();
             assert!(read == wanted, "{from} to {to} ms, {filter:?}");
         }
+        let mut shown = Vec::new();
+        let show = |event: &Event| {
+            shown.push(*event);
+            if shown.len() == 1000 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        recording.each_event(at(from)..at(to), show).expect("it is whole");
+        let within = |e: &&Event| e.at >= at(from) && e.at < at(to);
+        let wanted: Vec<Event> = everything.iter().filter(within).take(1000).copied().collect();
+        assert!(shown == wanted, "{from} to {to} ms, shown until it breaks off");
     }
     let resets: Vec<Event> = everything.iter().filter(|e| e.what.is_reset()).copied().collect();
     assert_eq!(resets.len() as u64, outcome.rst_count());
