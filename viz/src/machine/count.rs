@@ -114,13 +114,12 @@ pub fn count(
     for event in rec.events(range, Filter { host, ..Filter::default() }) {
         counter.take(&event?);
     }
-    counter.end_step();
-    Ok(counter.counts)
+    Ok(counter.finish())
 }
 
 /// Follows the steps of the hosts.
 #[derive(Default, Debug)]
-struct Counter {
+pub(crate) struct Counter {
     counts: Counts,
     step: Option<(Instant, HostId)>,
     /// What began the step, if it was a segment or a timer.
@@ -135,7 +134,8 @@ struct Counter {
 }
 
 impl Counter {
-    fn take(&mut self, event: &Event) {
+    /// Takes the next event in.
+    pub(crate) fn take(&mut self, event: &Event) {
         let Event { at, host, what } = *event;
         if self.step != Some((at, host)) {
             self.end_step();
@@ -152,6 +152,11 @@ impl Counter {
             What::Call(call) => self.call(call.what),
             _ => {}
         }
+    }
+    /// That was all.
+    pub(crate) fn finish(mut self) -> Counts {
+        self.end_step();
+        self.counts
     }
     /// What the step did was done by what began it.
     fn end_step(&mut self) {

@@ -5,5 +5,6 @@ mod count;
 mod draw;
 mod layout;
 
+pub(crate) use count::Counter;
 pub use count::{Counts, Edge, Node, count};
 pub use draw::figure;

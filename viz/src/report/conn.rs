@@ -1,7 +1,8 @@
 //! One connection, step by step: what each end did, what stood there behind it, and what the hosts'
 //! tables and counters said.
 
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
+use std::collections::BTreeSet;
 
 use finwait_model::cause::Cause;
 use finwait_model::counters::Mib;
@@ -17,8 +18,7 @@ use finwait_sim::run::HostOutcome;
 use finwait_sim::why;
 use finwait_sim::world::HostId;
 
-use crate::ladder;
-use crate::story::story_of;
+use crate::story::first_of;
 
 use super::facts::{Conn, Passing, Reset, Stand, Step};
 
@@ -27,10 +27,10 @@ const STEPS: usize = 120;
 /// How long a connection is followed behind the instant for which it was chosen: a bucket of 3.10
 /// under load lives for nearly two minutes.
 const BEHIND: Span = Span::secs(130);
+/// How far behind that instant it is followed at once: longer than a segment is on its way.
+const SOON: Span = Span::secs(2);
 /// How far back its beginning is looked for; then ten times as far, and so on.
 const BEFORE: Span = Span::secs(10);
-/// Columns of its ladder.
-const LADDER: usize = 104;
 /// Steps that lie no further apart are read in one go.
 const APART: Span = Span::millis(500);
 
@@ -41,7 +41,33 @@ pub(super) fn read(
     flow: FourTuple,
     around: Instant,
 ) -> Result<Conn, Error> {
-    let events = whole(rec, flow, around)?;
+    conn(rec, hosts, flow, &whole(rec, flow, around)?)
+}
+
+/// Reads the connection of a RST, and what made the RST inevitable.
+pub(super) fn of_reset(
+    rec: &Recording,
+    hosts: &[HostOutcome],
+    resets: &[Reset],
+    place: usize,
+) -> Result<Conn, Error> {
+    let reset = resets[place];
+    let events = whole(rec, reset.flow, reset.at)?;
+    let mut conn = conn(rec, hosts, reset.flow, &events)?;
+    conn.reset = Some(place);
+    let is_it = |e: &&Event| e.at == reset.at && e.host == reset.host && e.what.is_reset();
+    if let Some(event) = events.iter().find(is_it).copied() {
+        conn.chain = why::chain_among(rec, events, &event)?;
+    }
+    Ok(conn)
+}
+
+fn conn(
+    rec: &Recording,
+    hosts: &[HostOutcome],
+    flow: FourTuple,
+    events: &[Event],
+) -> Result<Conn, Error> {
     let flow = events.iter().find_map(opening).unwrap_or(flow);
     let host_at = |addr| hosts.iter().position(|h| h.addr == addr).map(|n| HostId(n as u16));
     let ends = [host_at(flow.saddr), host_at(flow.daddr)];
@@ -54,40 +80,19 @@ pub(super) fn read(
     let left_out = steps.len().saturating_sub(STEPS);
     steps.truncate(STEPS);
     let steps = steps.into_iter().map(|raw| raw.step(rec)).collect();
-    let ladder = match events.first() {
-        Some(first) => story_of(rec, first)?.map(|story| ladder::text(&story, LADDER)),
-        None => None,
-    };
-    let ladder = ladder.unwrap_or_default();
-    Ok(Conn { flow, ends, reset: None, ladder, chain: None, steps, left_out })
-}
-
-/// Reads the connection of a RST, and what made the RST inevitable.
-pub(super) fn of_reset(
-    rec: &Recording,
-    hosts: &[HostOutcome],
-    resets: &[Reset],
-    place: usize,
-) -> Result<Conn, Error> {
-    let reset = resets[place];
-    let mut conn = read(rec, hosts, reset.flow, reset.at)?;
-    conn.reset = Some(place);
-    conn.chain = match rec.reset(place as u64 + 1)? {
-        Some(event) => why::chain(rec, &event)?,
-        None => None,
-    };
-    Ok(conn)
+    let story = first_of(rec, events);
+    Ok(Conn { flow, ends, reset: None, story, chain: None, steps, left_out })
 }
 
 /// Its events, from its first SYN to the next one with the same ends.
 fn whole(rec: &Recording, flow: FourTuple, around: Instant) -> Result<Vec<Event>, Error> {
     let filter = Filter { flow: Some(flow), ..Filter::default() };
+    let behind = Instant { ns: around.ns.saturating_add(1) };
     let mut before = BEFORE;
     let mut events: Vec<Event>;
     let first = loop {
         let from = Instant { ns: around.ns.saturating_sub(before.ns) };
-        let range = from..Instant { ns: around.ns.saturating_add(1) };
-        events = rec.events(range, filter.clone()).collect::<Result<_, _>>()?;
+        events = rec.events(from..behind, filter.clone()).collect::<Result<_, _>>()?;
         let first = events.iter().rposition(|e| opening(e).is_some());
         if first.is_some() || from == Instant::ZERO {
             break first.unwrap_or(0);
@@ -97,15 +102,34 @@ fn whole(rec: &Recording, flow: FourTuple, around: Instant) -> Result<Vec<Event>
     // What its opening step began with stands before it.
     let at = events.get(first).map(|e| e.at);
     events.retain(|e| Some(e.at) >= at);
-    let rest = Instant { ns: around.ns.saturating_add(1) }..around + BEHIND;
-    for event in rec.events(rest, filter) {
-        let event = event?;
-        if opening(&event).is_some() {
+    // Most are over soon.
+    let soon = around + SOON;
+    for rest in [behind..soon, soon..around + BEHIND] {
+        for event in rec.events(rest, filter.clone()) {
+            let event = event?;
+            if opening(&event).is_some() {
+                return Ok(events);
+            }
+            events.push(event);
+        }
+        if !stands(&events) {
             break;
         }
-        events.push(event);
     }
     Ok(events)
+}
+
+/// Is anything left of the connection at either end?
+fn stands(events: &[Event]) -> bool {
+    let mut rows = BTreeSet::new();
+    for event in events {
+        match event.what {
+            What::Row(flow, Some(_)) => _ = rows.insert((event.host, flow)),
+            What::Row(flow, None) => _ = rows.remove(&(event.host, flow)),
+            _ => {}
+        }
+    }
+    !rows.is_empty()
 }
 
 /// The connection as its opener sees it, if the event opens one. (The state changes before connect()
@@ -161,13 +185,13 @@ fn cluster(
         }
         open.clear();
     };
-    for event in rec.events(tables.at..range.end, Filter::ALL) {
-        let event = event?;
-        if open.last().is_some_and(|last| begins_anew(last, &event)) {
+    rec.each_event(tables.at..range.end, |event| {
+        if open.last().is_some_and(|last| begins_anew(last, event)) {
             close(&mut open, &mut tables);
         }
-        open.push(event);
-    }
+        open.push(*event);
+        ControlFlow::Continue(())
+    })?;
     close(&mut open, &mut tables);
     Ok(steps)
 }

@@ -284,7 +284,7 @@ fn conn(facts: &Facts, kinds: &[Kind<'_>], conn: &Conn) -> ConnData {
         hosts: conn.ends.map(|end| end.map(|id| id.0)),
         reset: conn.reset.map(|n| n + 1),
         kind: conn.reset.and_then(|n| kind_of(kinds, &facts.resets[n])),
-        ladder: conn.ladder.clone(),
+        ladder: conn.ladder(),
         chain: conn.chain.as_ref().map_or_else(Vec::new, chain),
         at_ns: first,
         steps: conn.steps.iter().map(|s| step(conn, s, first, beginnings)).collect(),

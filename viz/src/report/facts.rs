@@ -14,7 +14,10 @@ use finwait_sim::run::HostOutcome;
 use finwait_sim::why::{Chain, Link};
 use finwait_sim::world::HostId;
 
+use crate::ladder;
+use crate::machine::Counts;
 use crate::run::Run;
+use crate::story::Story;
 
 /// A run as a report tells it.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct Facts {
     pub failed: Vec<Failed>,
     /// The tables at some instants.
     pub looks: Vec<Look>,
+    /// How often sockets and buckets went from which state to which.
+    pub machine: Counts,
     /// Some connections, step by step.
     pub conns: Vec<Conn>,
 }
@@ -117,8 +122,8 @@ pub struct Conn {
     pub ends: [Option<HostId>; 2],
     /// The RST for whose sake it was chosen, as its place in [`Facts::resets`].
     pub reset: Option<usize>,
-    /// Its ladder as text.
-    pub ladder: String,
+    /// The same as ladders and lanes draw it.
+    pub story: Option<Story>,
     /// What made that RST inevitable.
     pub chain: Option<Chain>,
     /// Its steps.
@@ -182,5 +187,15 @@ impl Facts {
     /// RSTs that a host sent, recorded or not.
     pub fn reset_count(&self) -> u64 {
         self.hosts.iter().map(|h| h.counter(Mib::OutRsts)).sum()
+    }
+}
+
+/// Columns of a ladder as text.
+const LADDER: usize = 104;
+
+impl Conn {
+    /// Its ladder as text; empty if nothing is known of it.
+    pub fn ladder(&self) -> String {
+        self.story.as_ref().map_or_else(String::new, |story| ladder::text(story, LADDER))
     }
 }

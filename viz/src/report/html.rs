@@ -1,7 +1,8 @@
 //! The page: one file with its style, its script, its charts and its numbers inside.
 
+use super::figures::{self, Picture};
 use super::markup::{Block, escaped, html, inline};
-use super::{Report, data, figures, words};
+use super::{Report, data, words};
 use crate::svg::Fonts;
 
 const PAGE: &str = include_str!("page.html");
@@ -26,6 +27,7 @@ pub(super) fn page(report: &Report) -> String {
     let lead: Vec<Block> = verdict.lead.into_iter().map(Block::Para).collect();
     let title = format!("{}: {}", facts.header.scenario, verdict.headline.replace('`', ""));
     let small = small_print(report);
+    let pictures = figures::all(facts);
     let script = SCRIPT.concat();
     let data = data::json(report);
     let parts: &[(&str, &str)] = &[
@@ -35,7 +37,9 @@ pub(super) fn page(report: &Report) -> String {
         ("{{lead}}", &html(&lead)),
         ("{{small}}", &inline(&small)),
         ("{{story}}", &html(&words::story(report))),
-        ("{{still}}", &still(report)),
+        ("{{timeline}}", &figure(&pictures, "timeline", "still")),
+        ("{{lanes}}", &figure(&pictures, "lanes", "")),
+        ("{{machine}}", &figure(&pictures, "machine", "")),
         ("{{causes}}", &html(&words::causes(facts))),
         ("{{comparison}}", &comparison(report)),
         ("{{made}}", &html(&words::made(report))),
@@ -59,12 +63,20 @@ pub(super) fn small_print(report: &Report) -> String {
     parts.join(" · ")
 }
 
-/// The timeline that does not move.
-fn still(report: &Report) -> String {
-    let Some((alt, figure)) = figures::tables(&report.facts) else { return String::new() };
-    let svg = figure.to_svg(Fonts::Outside);
-    let caption = escaped(&alt);
-    format!("<figure class=\"still\">\n{svg}<figcaption>{caption}</figcaption></figure>")
+/// A figure, in the two colours between which the reader's choice decides.
+fn figure(pictures: &[Picture], name: &str, class: &str) -> String {
+    let Some(picture) = pictures.iter().find(|p| p.name == name) else { return String::new() };
+    let light = picture.light.to_svg(Fonts::Outside);
+    let dark = picture.dark.to_svg(Fonts::Outside);
+    let caption = match picture.caption.as_str() {
+        "" => String::new(),
+        text => format!("<figcaption>{}</figcaption>", inline(text)),
+    };
+    format!(
+        "<figure class=\"{class}\"><div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n\
+         <div class=\"light\">{light}</div>\n<div class=\"dark\">{dark}</div></div>{caption}</figure>\n",
+        escaped(&picture.alt)
+    )
 }
 
 fn comparison(report: &Report) -> String {
@@ -120,7 +132,9 @@ mod tests {
             "causes",
             "comparison",
             "made",
-            "still",
+            "timeline",
+            "lanes",
+            "machine",
             "licence",
             "uplot",
             "script",

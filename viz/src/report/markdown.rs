@@ -25,22 +25,27 @@ pub(super) fn of(report: &Report) -> Markdown {
     let mut text = format!("# {}\n\n", markdown_inline(&verdict.headline));
     text += &markdown(&verdict.lead.into_iter().map(Block::Para).collect::<Vec<_>>());
     text += &format!("{}\n\n", markdown_inline(&html::small_print(report)));
-    let mut files = Vec::new();
-    if let Some((alt, figure)) = figures::tables(&report.facts) {
-        text += &format!("![{}](report-timeline.svg)\n\n", markdown_inline(&plain(&alt)));
-        files.push(("report-timeline.svg".to_owned(), figure.to_svg(Fonts::Embedded)));
-    }
-    let mut section = |title: &str, blocks: &[Block]| {
+    let pictures = figures::all(&report.facts);
+    let shown = |name: &str| {
+        let picture = pictures.iter().find(|p| p.name == name);
+        picture.map(|p| format!("![{}](report-{name}.svg)\n\n", markdown_inline(&plain(&p.alt))))
+    };
+    text.extend(shown("timeline"));
+    let mut section = |title: &str, picture: &str, blocks: &[Block]| {
         if !blocks.is_empty() {
-            text += &format!("## {title}\n\n{}", markdown(blocks));
+            text += &format!("## {title}\n\n");
+            text.extend(shown(picture));
+            text += &markdown(blocks);
         }
     };
-    section("What happened", &words::story(report));
-    section("Why RSTs were sent", &words::causes(&report.facts));
-    section("From a RST back to its first cause", &chains(report));
-    section("Beside other runs", &words::comparison(report));
-    section("How it was made", &words::made(report));
-    Markdown { text, figures: files }
+    section("What happened", "machine", &words::story(report));
+    section("Why RSTs were sent", "", &words::causes(&report.facts));
+    section("From a RST back to its first cause", "lanes", &chains(report));
+    section("Beside other runs", "", &words::comparison(report));
+    section("How it was made", "", &words::made(report));
+    let file =
+        |p: &figures::Picture| (format!("report-{}.svg", p.name), p.light.to_svg(Fonts::Embedded));
+    Markdown { text, figures: pictures.iter().map(file).collect() }
 }
 
 /// The chain of the first RST of each kind.
@@ -60,11 +65,12 @@ fn chains(report: &Report) -> Vec<Block> {
             "RST {} of {}, `{}`, {}:",
             grouped(place as u64 + 1),
             grouped(facts.resets.len() as u64),
-            chain.cause.name(),
-            chain.because.text()
+            reset.cause.name(),
+            reset.because.text()
         )));
-        if !conn.ladder.is_empty() {
-            out.push(Block::Pre(conn.ladder.clone()));
+        let ladder = conn.ladder();
+        if !ladder.is_empty() {
+            out.push(Block::Pre(ladder));
         }
         let links = chain.links.iter().map(|link| told(facts.name(link.host), link));
         out.push(Block::Numbered(links.collect()));

@@ -170,6 +170,7 @@ pub fn gather(
         refusals: found.refusals,
         failed: found.failed,
         looks: found.looks,
+        machine: found.machine,
         conns,
     }))
 }

@@ -10,9 +10,11 @@ use finwait_model::kernel::Line;
 use finwait_model::sink::Note;
 use finwait_model::time::Instant;
 use finwait_sim::because::{Explain, Group};
-use finwait_sim::recording::{Error, Event, Filter, Recording, What};
+use finwait_sim::recording::{Error, Event, Recording, What};
 use finwait_sim::watch::{Sent, Watch as _};
 use finwait_sim::world::HostId;
+
+use crate::machine::{Counter, Counts};
 
 use super::conn::opening;
 use super::facts::{Failed, Look, Refusal, Reset};
@@ -29,6 +31,7 @@ pub(super) struct Found {
     pub(super) refusals: Vec<Option<Refusal>>,
     pub(super) failed: Vec<Failed>,
     pub(super) looks: Vec<Look>,
+    pub(super) machine: Counts,
     /// The first connection that was opened at or after each of the wanted instants.
     pub(super) opened: Vec<(Instant, FourTuple)>,
 }
@@ -43,16 +46,18 @@ pub(super) fn read(
 ) -> Result<Option<Found>, Error> {
     let mut pass = Pass::new(rec, instants, openings);
     let mut until_look = STRIDE;
-    for event in rec.events(Instant::ZERO..Instant { ns: u64::MAX }, Filter::ALL) {
-        let event = event?;
-        pass.take(&event);
+    let mut broken = false;
+    rec.each_event(Instant::ZERO..Instant { ns: u64::MAX }, |event| {
+        pass.take(event);
         until_look -= 1;
         if until_look == 0 {
             until_look = STRIDE;
-            if progress(event.at).is_break() {
-                return Ok(None);
-            }
+            broken = progress(event.at).is_break();
         }
+        if broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if broken {
+        return Ok(None);
     }
     Ok(Some(pass.found()))
 }
@@ -60,6 +65,7 @@ pub(super) fn read(
 struct Pass<'a> {
     rec: &'a Recording,
     explain: Explain,
+    machine: Counter,
     instants: &'a [Instant],
     openings: &'a [Instant],
     lines: Vec<BTreeMap<FourTuple, Line>>,
@@ -76,11 +82,13 @@ impl<'a> Pass<'a> {
             refusals: vec![None; hosts],
             failed: Vec::new(),
             looks: Vec::new(),
+            machine: Counts::default(),
             opened: Vec::new(),
         };
         Self {
             rec,
             explain: Explain::new(hosts),
+            machine: Counter::default(),
             instants,
             openings,
             lines: vec![BTreeMap::new(); hosts],
@@ -94,6 +102,7 @@ impl<'a> Pass<'a> {
             self.look(*next);
             self.instants = rest;
         }
+        self.machine.take(event);
         let Event { at, host, what } = *event;
         if let Some((_, rest)) = self.openings.split_first().filter(|(n, _)| **n <= at)
             && let Some(flow) = opening(event)
@@ -159,6 +168,7 @@ impl<'a> Pass<'a> {
         self.found.failed = failed
             .map(|((host, call, errno), (count, first))| Failed { host, call, errno, count, first })
             .collect();
+        self.found.machine = self.machine.finish();
         self.found.groups = self.explain.into_groups();
         self.found
     }

@@ -21,6 +21,13 @@ pub fn stories(rec: &Recording, flow: FourTuple) -> Result<Vec<Story>, Error> {
     Ok(builder.into_stories())
 }
 
+/// The first story that these events of one four-tuple tell.
+pub(crate) fn first_of(rec: &Recording, events: &[Event]) -> Option<Story> {
+    let mut builder = Builder::new(rec);
+    events.iter().for_each(|event| builder.take(event));
+    builder.into_stories().into_iter().next()
+}
+
 /// The story to which an event belongs; `None` if the event belongs to no connection.
 pub fn story_of(rec: &Recording, event: &Event) -> Result<Option<Story>, Error> {
     let Some(flow) = event.what.flow() else { return Ok(None) };

@@ -9,6 +9,7 @@ mod build;
 mod choose;
 pub mod words;
 
+pub(crate) use choose::first_of;
 pub use choose::{opened, stories, story_of};
 
 use finwait_model::cause::Cause;

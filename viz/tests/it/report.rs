@@ -135,7 +135,7 @@ fn steps_agree_with_the_hosts() {
     assert!(compared > 10, "{compared}");
     let refused = reset.steps.iter().any(|step| step.refused.is_some());
     assert!(refused, "the skipped state is told");
-    assert!(reset.chain.is_some() && reset.ladder.contains("RST"), "{}", reset.ladder);
+    assert!(reset.chain.is_some() && reset.ladder().contains("RST"), "{}", reset.ladder());
 }
 
 #[test]

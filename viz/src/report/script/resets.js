@@ -4,11 +4,8 @@ const resets = (() => {
   const PAGE = 100;
   const state = { shown: [], first: 0, chosen: -1, open: -1 };
   const list = $("rs-list");
-  const label = n => {
-    const kind = D.kinds[R.kind[n]];
-    const later = R.wait[n] >= 0 ? `, ${span(R.wait[n] * 1000)} later` : "";
-    return `${inFull.has(R.number[n]) ? "◆" : " "} ${grouped(R.number[n])}  t=${seconds(R.at[n])} s  ${R.text[n]}${later}${D.kinds.length > 1 ? `  ${kind.cause}` : ""}`;
-  };
+  const label = n => `${inFull.has(R.number[n]) ? "◆" : "\u2007"} ${grouped(R.number[n])} t=${seconds(R.at[n])} s ${R.text[n]}`;
+  const more = n => `${D.kinds[R.kind[n]].cause}${R.wait[n] >= 0 ? `, ${span(R.wait[n] * 1000)} after its earlier cause` : ""}`;
 
   function filter() {
     const kind = +$("rs-kind").value - 1;
@@ -17,7 +14,7 @@ const resets = (() => {
     for (let n = 0; n < R.at.length; n++) {
       if (kind >= 0 && R.kind[n] !== kind) continue;
       if (words.length) {
-        const text = label(n).toLowerCase().replaceAll(",", "");
+        const text = `${label(n)} ${more(n)}`.toLowerCase().replaceAll(",", "");
         if (!words.every(word => text.includes(word.replaceAll(",", "")))) continue;
       }
       state.shown.push(n);
@@ -30,7 +27,7 @@ const resets = (() => {
   function render() {
     const part = state.shown.slice(state.first, state.first + PAGE);
     list.replaceChildren(...part.map((n, i) => el("li", {
-      id: `rs-${n}`, role: "option", "aria-selected": state.first + i === state.chosen ? "true" : "false",
+      id: `rs-${n}`, role: "option", title: more(n), "aria-selected": state.first + i === state.chosen ? "true" : "false",
       onclick: () => { choose(state.first + i); bus.tell("reset", n); },
     }, label(n))));
     const all = R.count > R.at.length ? `${grouped(R.at.length)} of ${grouped(R.count)} RSTs are listed, evenly over the run; ` : "";
