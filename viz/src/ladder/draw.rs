@@ -1,6 +1,6 @@
 //! A ladder as a figure, and two beside one another.
 
-use super::rows::{Part, Tone};
+use super::rows::{Arrow, Part, Tone};
 use super::sheet::{BAR, Columns, FALL, GUTTER, LINE, Laid, Placed, head, plain, print};
 use crate::bars;
 use crate::canvas::{Area, Canvas, Place, Stroke};
@@ -50,6 +50,17 @@ const SUBTITLE: &str =
 /// Height of the legend.
 const LEGEND: i32 = 28;
 
+/// An arrow that has been drawn, but for its words.
+#[derive(Clone, Copy, Debug)]
+struct Drawn {
+    number: usize,
+    tail: Place,
+    /// To the right (1) or to the left (-1).
+    sign: i32,
+    /// How deep its head lies, if it has one.
+    head: Option<i32>,
+}
+
 impl Laid<'_> {
     fn draw(&self, canvas: &mut Canvas, at: Place) {
         let (x, y) = at;
@@ -82,11 +93,17 @@ impl Laid<'_> {
             }
             self.cells(canvas, at, placed);
         }
-        // Arrows last: nothing may hide where they go.
-        for (n, placed) in self.rows.iter().enumerate() {
-            if let Some(arrow) = placed.row.arrow.filter(|arrow| arrow.part != Part::Arrives) {
-                self.arrow(canvas, at, n, arrow.flight);
-            }
+        // Arrows behind the rest, and their words on top: nothing may hide where they go.
+        let arrows = self.rows.iter().enumerate().filter_map(|(n, placed)| {
+            let arrow = placed.row.arrow?;
+            let first = |row: &Placed| row.row.arrow.is_some_and(|a| a.flight == arrow.flight);
+            // A part of a story may begin with an arrival.
+            let is_first = self.rows.iter().position(first) == Some(n);
+            is_first.then(|| self.arrow(canvas, at, n, arrow))
+        });
+        let arrows: Vec<Drawn> = arrows.collect();
+        for arrow in &arrows {
+            self.label(canvas, arrow, &arrows);
         }
         let below = y + self.height - self.foot.len() as i32 * LINE;
         let red = plain().below().color(canvas.theme().ink);
@@ -123,22 +140,16 @@ impl Laid<'_> {
             width: BAR,
             height: to - from,
         };
-        for (place, span) in end.spans.iter().enumerate().filter(|(_, span)| !span.is_brief()) {
-            let Some(from) = self.beginning(side, place) else { continue };
-            let until = span.until.and_then(|until| {
-                // One state goes over into the next without a gap.
-                let next = end.spans[place + 1..].iter().position(|next| !next.is_brief());
-                let next = next.map(|n| place + 1 + n);
-                next.filter(|&next| end.spans[next].from == until)
-                    .and_then(|next| self.beginning(side, next))
-                    .or_else(|| self.depth_at(side, until, from))
-            });
-            let to = until.map_or(bottom, |to| y + to);
+        for (place, span) in end.spans.iter().enumerate() {
+            // In a part of a story it may stand already.
+            let stood = self.rows.first().is_some_and(|row| row.row.before[side] == Some(place));
+            let top = stood.then(|| head(self.panel.heading) - 6);
+            let Some(from) = top.or_else(|| self.beginning(side, place)) else { continue };
+            let to = self.ending(side, place).map_or(bottom, |to| y + to);
             bars::bar(canvas, bar(y + from, to.max(y + from + 4)), span);
         }
         for gap in &end.gaps {
-            let from = self.depth_at(side, gap.from, 0).unwrap_or_else(|| head(self.panel.heading));
-            let until = gap.until.and_then(|until| self.depth_at(side, until, from));
+            let Some((from, until)) = self.gap(side, gap) else { continue };
             bars::gap(canvas, bar(y + from, until.map_or(bottom, |to| y + to)), false);
         }
     }
@@ -170,27 +181,30 @@ impl Laid<'_> {
         }
     }
     /// An arrow from where its segment leaves to where it arrives, in this row or in later ones.
-    fn arrow(&self, canvas: &mut Canvas, (x, y): Place, n: usize, number: usize) {
+    fn arrow(&self, canvas: &mut Canvas, (x, y): Place, n: usize, arrow: Arrow) -> Drawn {
         let theme = *canvas.theme();
+        let number = arrow.flight;
         let flight = &self.panel.story.flights[number];
         let (from, to) = (flight.from, 1 - flight.from);
         let sign = if from == 0 { 1 } else { -1 };
         let edge = |side: Side| {
             x + self.columns.line[side] + if side == 0 { BAR / 2 + 2 } else { -(BAR / 2 + 2) }
         };
-        let tail = (edge(from), y + self.rows[n].top + 8);
-        let color = if flight.is_reset() { theme.rst } else { theme.ink };
-        let stroke =
-            if flight.is_reset() { Stroke::new(color, 3) } else { Stroke::tenths(color, 13) };
-        let label = words::segment(flight);
-        let title = format!("{label}, {}", words::way(flight));
+        let row = y + self.rows[n].top + 8;
+        let tail = match arrow.part {
+            Part::Arrives => (edge(to) - sign * self.columns.arrow() / 3, row),
+            Part::Whole | Part::Leaves => (edge(from), row),
+        };
+        let stroke = match flight.is_reset() {
+            true => Stroke::new(theme.rst, 3),
+            false => Stroke::tenths(theme.ink, 13),
+        };
+        let title = format!("{}, {}", words::segment(flight), words::way(flight));
+        let mut heads: Vec<i32> = self.heads(n, number).map(|head| y + head).collect();
+        heads.dedup();
         canvas.group(title, vec![("flight", number.to_string())], |canvas| {
-            let mut heads: Vec<i32> = self.heads(n, number).map(|head| y + head).collect();
-            heads.dedup();
-            if flight.way == Way::Arrives {
-                for head in &heads {
-                    canvas.arrow(tail, (edge(to), *head), stroke);
-                }
+            for head in &heads {
+                canvas.arrow(tail, (edge(to), *head), stroke);
             }
             if heads.is_empty() {
                 // It is lost, or on its way when the recording ends.
@@ -202,29 +216,23 @@ impl Laid<'_> {
                     bars::cross(canvas, short, theme.rst);
                 }
             }
-            self.label(canvas, tail, sign, heads.first().copied(), number, &label);
         });
         let mono = Lettering::new(11).mono().middle().centred().color(theme.rst).halo();
         for (k, line) in self.rows[n].reason.iter().enumerate() {
             let centre = x + (self.columns.line[0] + self.columns.line[1]) / 2;
             canvas.text((centre, tail.1 + FALL + 13 + k as i32 * 15), line, mono);
         }
+        Drawn { number, tail, sign, head: heads.first().copied() }
     }
     /// The segment above its arrow; how long it took beside it.
-    fn label(
-        &self,
-        canvas: &mut Canvas,
-        tail: Place,
-        sign: i32,
-        head: Option<i32>,
-        number: usize,
-        label: &str,
-    ) {
+    fn label(&self, canvas: &mut Canvas, arrow: &Drawn, others: &[Drawn]) {
+        let Drawn { number, tail, sign, head } = *arrow;
+        let label = words::segment(&self.panel.story.flights[number]);
         let theme = *canvas.theme();
         let flight = &self.panel.story.flights[number];
         let color = if flight.is_reset() { theme.rst } else { theme.ink };
         let bold = plain().bold().color(color);
-        let (flags, rest) = label.split_once("  ").unwrap_or((label, ""));
+        let (flags, rest) = label.split_once("  ").unwrap_or((&label, ""));
         let way = words::way(flight);
         let small = Lettering::new(11).color(theme.faint);
         let (wide, wider) = (bold.width(flags), print().width(rest));
@@ -242,6 +250,16 @@ impl Laid<'_> {
         let slope = head.map_or(FALL, |head| head - tail.1);
         let on_line = tail.1 + slope * reach / room.max(1);
         let y = if straight { on_line - 9 } else { tail.1 - 8 };
+        // A steep arrow that passes below is cut, so that it is not read as a letter.
+        let passes = |other: &&Drawn| {
+            let head = other.head.unwrap_or(other.tail.1);
+            other.number != number && head - other.tail.1 > FALL && other.tail.1 < y && y < head
+        };
+        if others.iter().any(|other| passes(&other)) {
+            let plate = Area { x: left - 3, y: y - 7, width: total + 6, height: 13 };
+            let paper = theme.paper;
+            canvas.rect(plate, paper);
+        }
         canvas.text((left, y), flags, bold.middle().halo());
         canvas.text((left + wide + 8, y), rest, print().middle().halo().color(color));
         if with_way {

@@ -18,6 +18,9 @@ pub(crate) struct Row {
     pub(crate) arrow: Option<Arrow>,
     /// For so long nothing happened before: a break in the axis of time.
     pub(crate) quiet: Option<Span>,
+    /// In which of its spans each end is before the row, and behind it.
+    pub(crate) before: [Option<usize>; 2],
+    pub(crate) after: [Option<usize>; 2],
 }
 
 /// A line of text beside an end.
@@ -25,6 +28,8 @@ pub(crate) struct Row {
 pub(crate) struct Cell {
     pub(crate) text: String,
     pub(crate) tone: Tone,
+    /// Does what stood at the end go with it?
+    pub(crate) ends: bool,
 }
 
 /// What kind of thing it tells.
@@ -61,97 +66,161 @@ pub(crate) enum Part {
 
 /// Brings a story into rows.
 pub(crate) fn rows(story: &Story) -> Vec<Row> {
-    let beats = hoisted(&story.beats);
-    // What stands in a row already because an arrow ends there.
-    let mut told = vec![false; beats.len()];
+    let mut maker = Maker::new(story);
     let mut rows: Vec<Row> = Vec::new();
-    for place in 0..beats.len() {
-        if told[place] {
+    for place in 0..maker.beats.len() {
+        if maker.told[place] {
             continue;
         }
-        let beat = &beats[place];
-        let side = beat.side;
-        let mut row = Row::new(beat.at);
+        let beat = maker.beats[place];
+        // What happens at once at one end stands together.
+        let together = |row: &&mut Row| row.at == beat.at && row.arrow.is_none();
+        let segment = matches!(beat.what, What::Left(_) | What::Arrived(_));
+        if let Some(last) = rows.last_mut().filter(together).filter(|_| !segment) {
+            maker.tell(place, last);
+            continue;
+        }
+        let mut row = Row { before: maker.stands, ..Row::new(beat.at) };
         match beat.what {
-            What::Left(number) => {
-                let flight = &story.flights[number];
-                if let Some(cause) = flight.cause {
-                    let tone = if flight.is_reset() { Tone::Wrong } else { Tone::Kernel };
-                    row.cells[side].push(Cell { text: cause.name().to_owned(), tone });
-                }
-                let arrival = arrives_next(&beats, place, number);
-                if let Some(arrival) = arrival {
-                    told[arrival] = true;
-                    consequences(story, &beats, arrival, &mut told, &mut row);
-                }
-                let part = if arrival.is_some() { Part::Whole } else { Part::Leaves };
-                row.arrow = Some(Arrow { flight: number, part });
-            }
+            What::Left(number) => maker.departure(place, number, &mut row),
             What::Arrived(number) => {
                 row.arrow = Some(Arrow { flight: number, part: Part::Arrives });
-                consequences(story, &beats, place, &mut told, &mut row);
+                maker.consequences(place, &mut row);
             }
-            _ => {
-                let Some(cell) = cell(story, beat) else { continue };
-                // What happens at once at one end stands together.
-                let together = |row: &&mut Row| row.at == beat.at && row.arrow.is_none();
-                if let Some(last) = rows.last_mut().filter(together) {
-                    last.cells[side].push(cell);
-                    continue;
-                }
-                row.cells[side].push(cell);
-            }
+            _ => maker.tell(place, &mut row),
         }
-        rows.push(row);
+        row.after = maker.stands;
+        if row.arrow.is_some() || row.cells.iter().any(|cells| !cells.is_empty()) {
+            rows.push(row);
+        }
     }
-    rows.extend(still_there(story));
+    rows.extend(still_there(story, maker.stands));
     mark_quiet(story, &mut rows);
     rows
 }
 
+/// Tells beats, and knows which it has told.
+struct Maker<'a> {
+    story: &'a Story,
+    beats: Vec<Beat>,
+    told: Vec<bool>,
+    /// In which span each end is by what has been told.
+    stands: [Option<usize>; 2],
+}
+
+impl<'a> Maker<'a> {
+    fn new(story: &'a Story) -> Self {
+        let beats = hoisted(&story.beats);
+        let told = vec![false; beats.len()];
+        let (from, first) = (story.from(), beats.first().map_or(Instant::ZERO, |beat| beat.at));
+        // A part of a story begins with what stands already.
+        let stands = [0, 1].map(|side| {
+            let spans = story.ends[side].spans.iter().enumerate();
+            let stands = spans.filter(|(_, span)| {
+                span.from < from.max(first) && span.until.is_none_or(|until| until >= first)
+            });
+            stands.map(|(place, _)| place).next_back()
+        });
+        Self { story, beats, told, stands }
+    }
+    /// A beat that is no segment, in words beside its end.
+    fn tell(&mut self, place: usize, row: &mut Row) {
+        let beat = self.beats[place];
+        self.told[place] = true;
+        match beat.what {
+            What::Became(span) => self.stands[beat.side] = Some(span),
+            // The bucket stands there already.
+            What::Gone(Ending::Sock(_, SockEnd::ToBucket)) => {}
+            What::Gone(_) | What::Refused(_) => self.stands[beat.side] = None,
+            _ => {}
+        }
+        if !self.passes(place) {
+            row.cells[beat.side].extend(cell(self.story, &beat));
+        }
+        row.after = self.stands;
+    }
+    /// Is it a state that an end only passes through, without doing anything in it?
+    fn passes(&self, place: usize) -> bool {
+        let Beat { side, what: What::Became(span), .. } = self.beats[place] else { return false };
+        if !self.story.ends[side].spans[span].is_brief() {
+            return false;
+        }
+        let mut behind = self.beats[place + 1..].iter().filter(|beat| beat.side == side);
+        let does = behind.find(|beat| {
+            !matches!(beat.what, What::Orphaned(_) | What::Timer(_) | What::Dropped(_))
+        });
+        does.is_none_or(|beat| {
+            matches!(beat.what, What::Became(_) | What::Gone(_) | What::Refused(_))
+        })
+    }
+    fn departure(&mut self, place: usize, number: usize, row: &mut Row) {
+        let flight = &self.story.flights[number];
+        self.told[place] = true;
+        if let Some(cause) = flight.cause {
+            let tone = if flight.is_reset() { Tone::Wrong } else { Tone::Kernel };
+            let text = cause.name().to_owned();
+            row.cells[self.beats[place].side].push(Cell { text, tone, ends: false });
+        }
+        let mut part = Part::Leaves;
+        if let Some(arrival) = self.arrives_next(place, number) {
+            part = Part::Whole;
+            self.consequences(arrival, row);
+        }
+        row.arrow = Some(Arrow { flight: number, part });
+    }
+    /// Where the flight that left there arrives, if nothing happens between that has not been told
+    /// yet: then its arrow goes straight across.
+    fn arrives_next(&self, place: usize, flight: usize) -> Option<usize> {
+        let left = self.beats[place];
+        let mut behind = (place + 1)..self.beats.len();
+        let arrival = behind.find(|&n| self.beats[n].what == What::Arrived(flight))?;
+        let mut between = (place + 1)..arrival;
+        let is_free = between.all(|n| {
+            let beat = self.beats[n];
+            self.told[n] || (beat.at == left.at && beat.side == left.side)
+        });
+        is_free.then_some(arrival)
+    }
+    /// What an arrival does at once stands beside the arrow's head.
+    fn consequences(&mut self, arrival: usize, row: &mut Row) {
+        let Beat { at, side, .. } = self.beats[arrival];
+        self.told[arrival] = true;
+        for place in arrival + 1..self.beats.len() {
+            let beat = self.beats[place];
+            let other = matches!(beat.what, What::Left(_) | What::Arrived(_) | What::Call(_));
+            if beat.at != at || beat.side != side || other {
+                break;
+            }
+            self.tell(place, row);
+        }
+    }
+}
+
 /// The recording ends before the connection does.
-fn still_there(story: &Story) -> Option<Row> {
+fn still_there(story: &Story, stands: [Option<usize>; 2]) -> Option<Row> {
     if !story.is_open {
         return None;
     }
-    let mut row = Row::new(story.end);
-    for (cells, end) in row.cells.iter_mut().zip(&story.ends) {
-        if end.spans.last().is_some_and(|span| span.until.is_none()) {
-            cells.push(Cell { text: "still there: the run ends".to_owned(), tone: Tone::Kernel });
+    let mut row = Row { before: stands, after: stands, ..Row::new(story.end) };
+    for (cells, stands) in row.cells.iter_mut().zip(stands) {
+        if stands.is_some() {
+            let text = "still there: the run ends".to_owned();
+            cells.push(Cell { text, tone: Tone::Kernel, ends: false });
         }
     }
     Some(row)
 }
 
-/// Where the flight that left there arrives, if nothing happens between: then its arrow goes
-/// straight across.
-fn arrives_next(beats: &[Beat], place: usize, flight: usize) -> Option<usize> {
-    let left = beats[place];
-    let behind = &beats[place + 1..];
-    let arrival = behind.iter().position(|b| b.what == What::Arrived(flight))?;
-    let at = behind[arrival].at;
-    let between = behind[..arrival].iter();
-    let is_free =
-        between.into_iter().all(|b| (b.at == left.at && b.side == left.side) || b.at == at);
-    is_free.then_some(place + 1 + arrival)
-}
-
 impl Row {
     const fn new(at: Instant) -> Self {
-        Self { at, cells: [const { Vec::new() }; 2], arrow: None, quiet: None }
-    }
-}
-
-/// What an arrival does at once stands beside the arrow's head.
-fn consequences(story: &Story, beats: &[Beat], arrival: usize, told: &mut [bool], row: &mut Row) {
-    let Beat { at, side, .. } = beats[arrival];
-    for (place, beat) in beats.iter().enumerate().skip(arrival + 1) {
-        let segment = matches!(beat.what, What::Left(_) | What::Arrived(_) | What::Call(_));
-        if beat.at != at || beat.side != side || segment {
-            break;
+        Self {
+            at,
+            cells: [const { Vec::new() }; 2],
+            arrow: None,
+            quiet: None,
+            before: [None; 2],
+            after: [None; 2],
         }
-        told[place] = true;
-        row.cells[side].extend(cell(story, beat));
     }
 }
 
@@ -175,9 +244,6 @@ fn cell(story: &Story, beat: &Beat) -> Option<Cell> {
         What::Left(_) | What::Arrived(_) => return None,
         What::Became(place) => {
             let span = &end.spans[place];
-            if span.is_brief() {
-                return None;
-            }
             let planned = span.planned.map_or(String::new(), |p| format!(", {}", words::span(p)));
             (format!("{}{planned}", span.name()), Tone::State(place))
         }
@@ -197,7 +263,8 @@ fn cell(story: &Story, beat: &Beat) -> Option<Cell> {
         What::Call(Call { result: Err(Errno::EAGAIN), .. }) => return None,
         What::Call(call) => (words::call(&call), Tone::Call),
     };
-    Some(Cell { text, tone })
+    let ends = matches!(beat.what, What::Gone(_) | What::Refused(_));
+    Some(Cell { text, tone, ends })
 }
 
 /// Marks where nothing happens for longer than segments travel.

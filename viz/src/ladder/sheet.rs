@@ -5,7 +5,7 @@ use finwait_model::time::Instant;
 use super::draw::Panel;
 use super::rows::{Arrow, Cell, Part, Row, Tone, rows};
 use crate::lettering::Lettering;
-use crate::story::{Side, Story};
+use crate::story::{Gap, Side, Story};
 
 /// Pixels from one line of text to the next.
 pub(super) const LINE: i32 = 17;
@@ -58,6 +58,8 @@ pub(super) struct Placed {
     pub(super) row: Row,
     /// Its lines beside each end, cut to what fits.
     pub(super) lines: [Vec<(String, Tone)>; 2],
+    /// On which of its lines what stood at each end goes.
+    pub(super) ends: [Option<i32>; 2],
     /// What stands below the arrow.
     pub(super) reason: Vec<String>,
     /// Its upper edge, from the panel's.
@@ -85,6 +87,10 @@ impl<'a> Laid<'a> {
                 top += 34;
             }
             let lines = [0, 1].map(|side| beside(&row.cells[side], columns.beside));
+            let ends = [0, 1].map(|side| {
+                let cell = row.cells[side].iter().position(|cell| cell.ends)?;
+                Some(beside(&row.cells[side][..cell], columns.beside).len() as i32)
+            });
             let reason = match row.arrow {
                 Some(Arrow { flight, part }) if part != Part::Arrives => {
                     reason(panel.story, flight, columns.arrow() - 28)
@@ -101,7 +107,7 @@ impl<'a> Laid<'a> {
                 None => 0,
             };
             let height = count(0).max(count(1)).max(middle);
-            placed.push(Placed { row, lines, reason, top });
+            placed.push(Placed { row, lines, ends, reason, top });
             top += height + APART;
         }
         let story = panel.story;
@@ -124,14 +130,32 @@ impl<'a> Laid<'a> {
         let falls = arrives_at(self.panel.story, &placed.row) == Some(side);
         8 + if falls { FALL } else { 0 }
     }
-    /// The depth of the first row not above `top` in which an end has come to that instant.
-    pub(super) fn depth_at(&self, side: Side, at: Instant, top: i32) -> Option<i32> {
-        let is_it = |placed: &&Placed| {
-            placed.top + self.depth(placed, side) >= top
-                && instant_at(self.panel.story, &placed.row, side) >= at
+    /// Where a span that begins at that depth ends; `None`: the ladder ends before.
+    pub(super) fn ending(&self, side: Side, place: usize) -> Option<i32> {
+        let inside = |placed: &&Placed| placed.row.after[side] != Some(place);
+        let begins = self.rows.iter().position(|placed| placed.row.after[side] == Some(place))?;
+        let last = self.rows[begins..].iter().find(inside)?;
+        let next = last.row.after[side].and_then(|next| self.beginning(side, next));
+        Some(next.unwrap_or_else(|| self.end_line(last, side)))
+    }
+    /// Where in a row stands what says that something ends.
+    pub(super) fn end_line(&self, placed: &Placed, side: Side) -> i32 {
+        let lines = placed.ends[side].unwrap_or(0);
+        placed.top + self.depth(placed, side) + lines * LINE
+    }
+    /// Where a gap begins, and where what found nothing arrived.
+    pub(super) fn gap(&self, side: Side, gap: &Gap) -> Option<(i32, Option<i32>)> {
+        let refused = |placed: &&Placed| {
+            placed.ends[side].is_some()
+                && instant_at(self.panel.story, &placed.row, side) == gap.from
         };
-        let placed = self.rows.iter().find(is_it)?;
-        Some(placed.top + self.depth(placed, side))
+        let (n, first) = self.rows.iter().enumerate().find(|(_, placed)| refused(placed))?;
+        let found = self.rows[n + 1..].iter().find(|placed| {
+            let at = instant_at(self.panel.story, &placed.row, side);
+            gap.until.is_some_and(|until| until <= at)
+        });
+        let until = found.map(|placed| placed.top + self.depth(placed, side));
+        Some((self.end_line(first, side), until))
     }
     /// How deep the heads of an arrow lie: in its own row, or in those where it arrives.
     pub(super) fn heads(&self, n: usize, number: usize) -> impl Iterator<Item = i32> {

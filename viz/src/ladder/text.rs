@@ -6,7 +6,7 @@ use finwait_model::kernel::Object;
 use finwait_model::time::Instant;
 
 use super::rows::{Arrow, Part, Row, rows};
-use crate::story::{End, Side, Story, Way, words};
+use crate::story::{Side, Story, Way, words};
 
 /// Columns of the time.
 const TIME: usize = 13;
@@ -58,12 +58,18 @@ impl Page<'_> {
             row.cells[side].iter().flat_map(|cell| wrapped(&cell.text, self.beside)).collect()
         };
         let (left, right) = (wrap(0), wrap(1));
+        // What goes, stands until the line that says so.
+        let ends = [0, 1].map(|side: Side| {
+            let cell = row.cells[side].iter().position(|cell| cell.ends)?;
+            let lines = row.cells[side][..cell].iter();
+            Some(lines.flat_map(|cell| wrapped(&cell.text, self.beside)).count())
+        });
         let mut middle = match row.arrow {
-            Some(arrow) => vec![self.arrow(arrow)],
+            Some(arrow) => vec![self.arrow(arrow, row.before)],
             None => Vec::new(),
         };
         if let Some(arrow) = row.arrow.filter(|arrow| arrow.part != Part::Arrives) {
-            middle.extend(self.reason(arrow.flight));
+            middle.extend(self.reason(arrow.flight, row.after));
         }
         // What was done before the arrow stands above it.
         for n in 0..left.len().max(right.len()).max(middle.len()) {
@@ -76,7 +82,11 @@ impl Page<'_> {
             let inner = match middle.get(n) {
                 Some(line) => line.clone(),
                 None => {
-                    let [a, b] = [0, 1].map(|side| self.lifeline(side, row.at));
+                    let stands = [0, 1].map(|side| match ends[side] {
+                        Some(line) if n < line => row.before[side],
+                        _ => row.after[side],
+                    });
+                    let [a, b] = self.lifelines(stands);
                     format!("{a}{}{b}", " ".repeat(self.arrow))
                 }
             };
@@ -85,12 +95,20 @@ impl Page<'_> {
             let _ = writeln!(out, "{}", line.trim_end());
         }
     }
-    /// What stands at an end: a socket, a bucket, a request, or nothing.
-    fn lifeline(&self, side: Side, at: Instant) -> char {
-        lifeline(&self.story.ends[side], at)
+    /// What stands at each end: a socket, a bucket, a request, or nothing.
+    fn lifelines(&self, stands: [Option<usize>; 2]) -> [char; 2] {
+        [0, 1].map(|side| {
+            let span = stands[side].map(|place| self.story.ends[side].spans[place].holder);
+            match span {
+                Some(Object::Bucket) => '║',
+                Some(Object::Request) => '╎',
+                Some(_) => '│',
+                None => ' ',
+            }
+        })
     }
     /// An arrow between its two lifelines.
-    fn arrow(&self, arrow: Arrow) -> String {
+    fn arrow(&self, arrow: Arrow, stands: [Option<usize>; 2]) -> String {
         let flight = &self.story.flights[arrow.flight];
         let line = if flight.is_reset() { '═' } else { '─' };
         let stroke = |n: usize| line.to_string().repeat(n);
@@ -119,9 +137,9 @@ impl Page<'_> {
         let body = parts.join(" ");
         let leaves = if arrow.part == Part::Arrives { None } else { Some(flight.from) };
         let arrives = if arrow.part == Part::Leaves { None } else { Some(1 - flight.from) };
-        let at = flight.left.or_else(|| flight.arrivals.first().copied()).unwrap_or_default();
+        let lifelines = self.lifelines(stands);
         let post = |side: Side| {
-            let stands = self.lifeline(side, at);
+            let stands = lifelines[side];
             match (leaves == Some(side), arrives == Some(side), stands) {
                 (true, ..) if stands == ' ' => {
                     if side == 0 {
@@ -144,14 +162,13 @@ impl Page<'_> {
         format!("{}{body}{}", post(0), post(1))
     }
     /// Of a RST: the kernel functions that sent it, and its reason.
-    fn reason(&self, flight: usize) -> Vec<String> {
+    fn reason(&self, flight: usize, stands: [Option<usize>; 2]) -> Vec<String> {
         let flight = &self.story.flights[flight];
         let Some(cause) = flight.cause.filter(|cause| cause.is_reset()) else { return Vec::new() };
         let site = cause.site();
         let reason = site.reset.map_or("none", |reason| reason.kernel_name());
         let text = format!("{}, sk_rst_reason {reason}", site.path.join(" → "));
-        let at = flight.left.unwrap_or_default();
-        let [left, right] = [0, 1].map(|side| self.lifeline(side, at));
+        let [left, right] = self.lifelines(stands);
         let width = self.arrow;
         let lines = wrapped(&text, width.saturating_sub(4));
         lines.iter().map(|line| format!("{left}  {line:<w$}{right}", w = width - 2)).collect()
@@ -176,16 +193,6 @@ impl Page<'_> {
                 let _ = writeln!(out, "{line}");
             }
         }
-    }
-}
-
-/// What stands at an end at an instant, when everything at it has happened.
-fn lifeline(end: &End, at: Instant) -> char {
-    match end.at(at).map(|span| span.holder) {
-        Some(Object::Bucket) => '║',
-        Some(Object::Request) => '╎',
-        Some(_) => '│',
-        None => ' ',
     }
 }
 

@@ -32,7 +32,8 @@ impl Axis {
         let mut sorted = gaps.clone();
         sorted.sort_unstable();
         let unit = sorted.get(sorted.len() / 10).map_or(1.0, |gap| gap.ns.max(1) as f64);
-        let weights: Vec<f64> = gaps.iter().map(|gap| (1.0 + gap.ns as f64 / unit).ln()).collect();
+        let weights: Vec<f64> =
+            gaps.iter().map(|gap| 1.0 + (1.0 + gap.ns as f64 / unit).ln()).collect();
         let all: f64 = weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let mut column = f64::from(left);
         let mut knots = Vec::with_capacity(instants.len());
