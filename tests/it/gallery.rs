@@ -66,22 +66,26 @@ const PICTURES: &[Picture] = &[
     },
     Picture {
         file: "ladder.svg",
-        typed: "examples/scenarios/closes-apart.toml ladder",
-        heading: "A connection as a ladder",
-        words: "Without a bucket there is no FIN-WAIT-2, and the peer's FIN meets nothing.",
+        typed: "examples/scenarios/closes-apart.toml ladder \
+                --beside-set web.net.ipv4.tcp_max_tw_buckets=100 --width 1500",
+        heading: "Table full, table free",
+        words: "The same connection with no slot for its bucket and with a hundred. Left, the socket \
+                is destroyed when its FIN is acknowledged, nothing is there when the peer's FIN \
+                comes 56.5 ms later, and the answer is a RST. Right, a bucket waits for it.",
     },
     Picture {
         file: "lanes.svg",
-        typed: "examples/scenarios/tw-reuse.toml lanes --count 4",
-        heading: "Connections as lanes",
-        words: "Both ends of each connection as bars of states, on an axis of time that is cut where \
-                nothing happens.",
+        typed: "examples/scenarios/closes-apart.toml lanes --align --width 1300",
+        heading: "Five connections as lanes",
+        words: "Both ends of each, along an axis on which 100 µs and 56 ms are both legible. The \
+                dashed boxes are what is missing: FIN-WAIT-2.",
     },
     Picture {
         file: "machine.svg",
-        typed: "examples/scenarios/closes-apart.toml machine",
-        heading: "The state machine",
-        words: "TCP's states as Linux has them, with how often the run went from one to another.",
+        typed: "examples/scenarios/tw-reuse.toml machine --width 1200",
+        heading: "The state machine of a run",
+        words: "How often each edge was taken, and why. Here each bucket in TIME-WAIT gives its \
+                place to a new connect() (tcp_tw_reuse).",
     },
 ];
 
@@ -93,7 +97,10 @@ fn folder() -> PathBuf {
 fn drawn(picture: &Picture) -> String {
     let mut args = vec!["plot"];
     args.extend(picture.typed.split(' '));
-    args.extend(["--svg", "--no-fonts", "--width", "1100", "-o", "-"]);
+    args.extend(["--svg", "--no-fonts", "-o", "-"]);
+    if !picture.typed.contains("--width") {
+        args.extend(["--width", "1100"]);
+    }
     let ended = finwait(&args);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{}", picture.typed);
     ended.stdout

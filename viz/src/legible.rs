@@ -66,7 +66,7 @@ fn some(rec: &Recording, count: usize) -> Vec<Story> {
 fn no_text_crosses_another() {
     for name in stage::names() {
         let rec = stage::recorded(&name, &[], 6);
-        for (width, dark) in [(900, false), (1200, true), (1900, false)] {
+        for (width, dark) in [(500, false), (900, true), (1200, false), (1900, false)] {
             let look = Look { width, height: 300, dark };
             let about = About { scenario: name.clone(), ..About::default() };
             let reset = why::reset(&rec, None, 1).expect("it can be read");
@@ -103,7 +103,7 @@ fn two_ladders_beside_one_another_do_not_cross() {
     let [full, free] = [full, free].map(|rec| some(&rec, 1).remove(0));
     let panels = [("table free", &free), ("table full", &full)];
     let panels = panels.map(|(heading, story)| Panel { heading, story });
-    for width in [1400, 1600, 2000] {
+    for width in [500, 1400, 1600, 2000] {
         let look = Look { width, height: 300, dark: false };
         check("double", &ladder::figure("two", &panels, look, &About::default()));
     }

@@ -17,10 +17,12 @@ pub struct Panel<'a> {
     pub story: &'a Story,
 }
 
-/// Draws one ladder, or several beside one another. The figure is as high as it has to be, and no
-/// lower than `look` says.
+/// Draws one ladder, or several beside one another. The figure is as high and as wide as it has to
+/// be, and no smaller than `look` says.
 pub fn figure(title: &str, panels: &[Panel<'_>], look: Look, about: &About) -> Figure {
     let count = i32::try_from(panels.len().max(1)).unwrap_or(1);
+    // In less a segment's words would not fit between its two ends.
+    let look = Look { width: look.width.max(NARROWEST * count + 60), ..look };
     // The body's width does not depend on its height.
     let room = Figure::new(look, title, SUBTITLE, about).body().width;
     let width = (room - GUTTER * (count - 1)) / count;
@@ -47,6 +49,8 @@ pub fn figure(title: &str, panels: &[Panel<'_>], look: Look, about: &About) -> F
 /// What every ladder says of itself.
 const SUBTITLE: &str =
     "Time runs downwards and is not to scale; quiet times are cut out (//). Numbers are relative.";
+/// The narrowest panel.
+const NARROWEST: i32 = 640;
 /// Height of the legend.
 const LEGEND: i32 = 28;
 

@@ -136,7 +136,9 @@ impl<'a> Pair<'a> {
                 let words = self.size.words();
                 let short = span.state.to_string();
                 let text = [name.as_str(), &short].into_iter().find(|text| fits(words, text, area));
-                if let Some(text) = text.filter(|_| self.size.bar >= 12) {
+                // On hatching a name needs paper, and in a thin bar there is no room for it.
+                let least = if span.holder == Object::Sock { 12 } else { 18 };
+                if let Some(text) = text.filter(|_| self.size.bar >= least) {
                     self.name_in_bar(canvas, area, text, span, &theme);
                 }
             });
@@ -189,9 +191,9 @@ impl<'a> Pair<'a> {
             labels.push((priority(flight), number, line));
         }
         // Where there is little room, only what closes is named.
-        labels.retain(|&(priority, ..)| match self.size.between {
+        labels.retain(|&(priority, _, (tail, head))| match self.size.between {
             ..50 => false,
-            50..100 => priority <= 1,
+            50..100 => priority <= 1 || (head.0 - tail.0).abs() > 60,
             _ => true,
         });
         labels.sort_by_key(|&(priority, number, _)| (priority, number));
