@@ -1,9 +1,9 @@
 //! The story of one connection: both ends, their states with the bucket phase, every segment from
 //! its departure to its arrival, timers, system calls, and what went wrong.
 //!
-//! [`stories`] reads it out of a [`Recording`]; ladder and swim lanes draw it. Nothing is worked out
-//! here that the recording does not say: a state begins and ends with a note of the kernel, a
-//! segment leaves and arrives with its event.
+//! [`stories`] reads it out of a [`Recording`](finwait_sim::recording::Recording); ladder and swim
+//! lanes draw it. Nothing is worked out here that the recording does not say: a state begins and ends
+//! with a note of the kernel, a segment leaves and arrives with its event.
 
 mod build;
 mod choose;
