@@ -111,13 +111,13 @@ fn a_part_of_a_run_begins_with_what_stands_and_ends_all() {
 
 #[test]
 fn a_large_run_is_sampled_and_says_so() {
-    let rec = recorded("incident.toml", &["web.net.ipv4.tcp_max_tw_buckets=9000"], 8);
+    let rec = recorded("incident.toml", &["web.net.ipv4.tcp_max_tw_buckets=9000"], 5);
     let (written, bytes) = trace(&rec, Instant::ZERO, rec.end().at());
     let events = check(&bytes, written);
-    assert!(written.sockets > 30_000 && written.one_in == written.sockets.div_ceil(MOST));
+    assert!(written.sockets > 20_000 && written.one_in == written.sockets.div_ceil(MOST));
     let tracks = events.iter().filter(|event| event["name"] == "thread_name").count() as u64;
     assert!((MOST / 2..=MOST * 11 / 10).contains(&tracks), "{tracks} sockets are shown");
     let trace: Value = serde_json::from_slice(&bytes).expect("it is JSON");
     let shown = trace["otherData"]["shown"].as_str().expect("it says so");
-    assert!(shown.starts_with("one connection in 4"), "{shown}");
+    assert!(shown.starts_with("one connection in 3"), "{shown}");
 }
