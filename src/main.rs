@@ -13,7 +13,6 @@ mod progress;
 mod source;
 mod story;
 mod top;
-mod view_source;
 mod whole_file;
 
 use std::process::ExitCode;

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::whole_file::WholeFile;
 
+/// The recording of a run in its folder.
+pub(crate) const RUN: &str = "run.fwr";
+
 /// The folder. Each file in it appears whole or not at all.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder(PathBuf);

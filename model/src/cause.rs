@@ -100,4 +100,19 @@ impl Cause {
     pub const fn is_reset(self) -> bool {
         self as u8 >= Self::RstNoSocket as u8
     }
+    /// Does it send again what was sent before, through `[tcp_retransmit_skb]`, which tells the
+    /// tracepoint of that name? A SYN-ACK of a request takes another way (`[tcp_rtx_synack]`).
+    pub const fn is_retransmission(self) -> bool {
+        matches!(
+            self,
+            Self::SynRetransmit
+                | Self::SynAckRetransmit
+                | Self::DataRetransmit
+                | Self::FastRetransmit
+                | Self::RackRetransmit
+                | Self::SlowStartRetransmit
+                | Self::TailLossProbe
+                | Self::FinRetransmit
+        )
+    }
 }

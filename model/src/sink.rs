@@ -121,6 +121,26 @@ pub enum Note {
     },
 }
 
+impl Note {
+    /// The connection that it is about, seen from its host; that of a thrown-away segment in the
+    /// segment's direction.
+    pub const fn flow(&self) -> FourTuple {
+        match self {
+            Self::State { flow, .. }
+            | Self::BucketBorn { flow, .. }
+            | Self::BucketRefused { flow, .. }
+            | Self::BucketTimeWait { flow }
+            | Self::BucketDied { flow, .. }
+            | Self::RequestBorn { flow }
+            | Self::RequestDied { flow, .. }
+            | Self::Orphaned { flow, .. }
+            | Self::Destroyed { flow, .. }
+            | Self::Timer { flow, .. }
+            | Self::Drop { flow, .. } => *flow,
+        }
+    }
+}
+
 /// How a bucket ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BucketEnd {

@@ -80,26 +80,9 @@ impl Watch for Trace {
         }
     }
     fn noted(&mut self, at: Instant, host: HostId, note: &Note) {
-        if self.wants(flow_of(note)) {
+        if self.wants(note.flow()) {
             self.records.push(Record { at, host, event: Event::Note(*note) });
         }
-    }
-}
-
-/// The connection that a note is about, seen from its host (a dropped segment: from its sender).
-pub const fn flow_of(note: &Note) -> FourTuple {
-    match note {
-        Note::State { flow, .. }
-        | Note::BucketBorn { flow, .. }
-        | Note::BucketRefused { flow, .. }
-        | Note::BucketTimeWait { flow }
-        | Note::BucketDied { flow, .. }
-        | Note::RequestBorn { flow }
-        | Note::RequestDied { flow, .. }
-        | Note::Orphaned { flow, .. }
-        | Note::Destroyed { flow, .. }
-        | Note::Timer { flow, .. }
-        | Note::Drop { flow, .. } => *flow,
     }
 }
 
@@ -117,7 +100,7 @@ impl fmt::Display for Record {
                     Fate::Unroutable => f.write_str(" (nobody has that address)"),
                 }
             }
-            Event::Note(note) => write!(f, "{} {note:?}", flow_of(&note)),
+            Event::Note(note) => write!(f, "{} {note:?}", note.flow()),
         }
     }
 }

@@ -107,7 +107,7 @@ fn incarnation(records: Vec<Record>, at: Instant) -> Vec<Record> {
 fn first_flow(record: &Record) -> FourTuple {
     match record.event {
         Event::Sent { segment, .. } => segment.flow,
-        Event::Note(note) => finwait_sim::record::flow_of(&note),
+        Event::Note(note) => note.flow(),
     }
 }
 

@@ -17,12 +17,9 @@ use finwait_sim::world::HostId;
 
 use super::run::Args;
 use crate::failure::Failure;
-use crate::out_dir::Folder;
+use crate::out_dir::{Folder, RUN};
 use crate::plan::RunPlan;
 use crate::whole_file::WholeFile;
-
-/// The file of a recording in `--out`.
-pub(crate) const RUN: &str = "run.fwr";
 
 /// The recordings of a run: none, or one, or one in a folder and another beside it.
 #[derive(Default, Debug)]

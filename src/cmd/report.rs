@@ -16,14 +16,14 @@ use finwait_sim::watch::Count;
 use finwait_sim::world::{HostId, Turns};
 use finwait_viz::report::{self, Checked, Other, Report};
 
-use super::record::RUN;
 use crate::failure::{Failure, Verdict, print};
 use crate::interrupt::Interrupt;
-use crate::out_dir::Folder;
+use crate::out_dir::{Folder, RUN};
+
 use crate::plan;
 use crate::progress::Bar;
+use crate::source::broken;
 use crate::story::Counter;
-use crate::view_source::broken;
 
 /// Write a report of a run: report.html, which opens from disk, and report.md with its figures.
 #[derive(Clone, Debug, clap::Args)]

@@ -1,17 +1,19 @@
-//! `finwait explain RUN --rst N`: a RST back to its first cause; `--stack rst`: what sent RSTs.
+//! `finwait explain RUN --rst N`, `--segment N`: a segment back to its first cause; `--stack rst`: what
+//! sent RSTs.
 
 use std::path::Path;
 
 use finwait_model::flow::{Addr, Endpoint, FourTuple};
-use finwait_sim::recording::{self, Event, Recording, same_connection};
+use finwait_model::time::Instant;
+use finwait_sim::recording::{self, Event, Filter, Recording};
 use finwait_sim::scenario::Error;
 use finwait_sim::units;
 use finwait_sim::why::{self, Chain};
 use finwait_sim::world::HostId;
 
 use crate::failure::{Failure, Verdict, print};
+use crate::source::{Source, broken};
 use crate::story::chain as told;
-use crate::view_source::{Source, broken};
 
 /// What of a run is to be explained.
 #[derive(Clone, Default, Debug, clap::Args)]
@@ -19,13 +21,17 @@ pub(crate) struct Asked {
     /// Why the N-th RST of the run was sent, back to its first cause; the first is 1.
     #[arg(long, value_name = "N", requires = "what", conflicts_with_all = ["flow", "stack"])]
     rst: Option<u64>,
+    /// Why the N-th segment was sent; counted are those that left, or with --flow those of the
+    /// connection, either way.
+    #[arg(long, value_name = "N", requires = "what", conflicts_with_all = ["rst", "stack"])]
+    segment: Option<u64>,
     /// The same for each RST of a connection, such as web:40000-redis:6379.
     #[arg(long, value_name = "A:P-B:P", requires = "what", conflicts_with = "stack")]
     flow: Option<String>,
     /// The call paths that sent RSTs, with counts: folded stacks for flame-graph tools.
     #[arg(long, value_name = "WHAT", requires = "what", value_parser = ["rst"])]
     stack: Option<String>,
-    /// Only RSTs that this host sent [default: every host's].
+    /// Only RSTs or segments that this host sent [default: every host's].
     #[arg(long, value_name = "NAME", requires = "what")]
     host: Option<String>,
 }
@@ -33,7 +39,8 @@ pub(crate) struct Asked {
 impl Asked {
     /// Is anything of a run asked for?
     pub(crate) const fn asks(&self) -> bool {
-        self.rst.is_some() || self.flow.is_some() || self.stack.is_some() || self.host.is_some()
+        let Self { rst, segment, flow, stack, host } = self;
+        rst.is_some() || segment.is_some() || flow.is_some() || stack.is_some() || host.is_some()
     }
 }
 
@@ -45,7 +52,8 @@ pub(crate) fn nothing_asked(file: &str) -> Failure {
         &Error {
             span: Some(0..file.len()),
             message: format!("nothing is asked of the run {file}"),
-            expected: "expected --rst N, --flow A:P-B:P or --stack rst with a run".to_owned(),
+            expected: "expected --rst N, --segment N, --flow A:P-B:P or --stack rst with a run"
+                .to_owned(),
             help: None,
         },
     )
@@ -54,14 +62,11 @@ pub(crate) fn nothing_asked(file: &str) -> Failure {
 /// Explains it.
 pub(crate) fn run(what: Option<&str>, args: &Asked, json: bool) -> Result<Verdict, Failure> {
     let path = what.unwrap_or_default();
-    if args.rst.is_none() && args.flow.is_none() && args.stack.is_none() {
+    if args.rst.or(args.segment).is_none() && args.flow.is_none() && args.stack.is_none() {
         return Err(nothing_asked(path));
     }
     let source = Source::open(Path::new(path))?;
-    let host = match &args.host {
-        Some(name) => source.chosen(Some(name))?.first().map(|&n| HostId(n as u16)),
-        None => None,
-    };
+    let host = args.host.as_deref().map(|name| source.host("--host", name)).transpose()?;
     let rec = source.into_recording()?;
     let wrong = |error: recording::Error| broken(path, &error);
     let text = if args.stack.is_some() {
@@ -69,9 +74,13 @@ pub(crate) fn run(what: Option<&str>, args: &Asked, json: bool) -> Result<Verdic
         let named = host.is_none();
         if json { told::stacks_json(&rec, &stacks) } else { told::stacks(&rec, &stacks, named) }
     } else {
-        let events = match &args.flow {
-            Some(flow) => of_flow(&rec, host, flow, path)?,
-            None => vec![numbered(&rec, host, args.rst.unwrap_or(0), path)?],
+        let flow =
+            |text| flow(&rec, text).map_err(|error| Failure::in_text("--flow", text, &error));
+        let flow = args.flow.as_deref().map(flow).transpose()?;
+        let events = match (args.segment, flow) {
+            (Some(number), flow) => vec![segment(&rec, host, flow, number, path)?],
+            (None, Some(flow)) => of_flow(&rec, host, flow, args, path)?,
+            (None, None) => vec![numbered(&rec, host, args.rst.unwrap_or(0), path)?],
         };
         let chains = events.iter().filter_map(|event| why::chain(&rec, event).transpose());
         let chains: Vec<Chain> = chains.collect::<Result<_, _>>().map_err(wrong)?;
@@ -108,28 +117,56 @@ pub(crate) fn numbered(
     Err(Failure::in_text("--rst", &text, &error))
 }
 
+fn segment(
+    rec: &Recording,
+    host: Option<HostId>,
+    flow: Option<FourTuple>,
+    number: u64,
+    path: &str,
+) -> Result<Event, Failure> {
+    let wrong = |error: recording::Error| broken(path, &error);
+    if let Some(event) = why::segment(rec, host, flow, number).map_err(wrong)? {
+        return Ok(event);
+    }
+    let count = why::segment_count(rec, host, flow).map_err(wrong)?;
+    let text = number.to_string();
+    let error = Error {
+        span: Some(0..text.len()),
+        message: format!("there is no segment number {number}"),
+        expected: match count {
+            0 => "no segment of what was asked is recorded".to_owned(),
+            _ => format!("expected 1 to {count}"),
+        },
+        help: None,
+    };
+    Err(Failure::in_text("--segment", &text, &error))
+}
+
 /// Every RST of a connection.
 fn of_flow(
     rec: &Recording,
     host: Option<HostId>,
-    text: &str,
+    flow: FourTuple,
+    args: &Asked,
     path: &str,
 ) -> Result<Vec<Event>, Failure> {
-    let flow = flow(rec, text).map_err(|error| Failure::in_text("--flow", text, &error))?;
-    let mut events = Vec::new();
-    for event in rec.resets() {
-        let event = event.map_err(|error| broken(path, &error))?;
-        let its = event.what.flow().is_some_and(|its| same_connection(flow, its));
-        if its && host.is_none_or(|host| host == event.host) {
-            events.push(event);
-        }
-    }
+    let all = Instant::ZERO..Instant { ns: u64::MAX };
+    let filter = Filter { host, flow: Some(flow), resets: true, ..Filter::default() };
+    let events: Vec<Event> = rec
+        .events(all, filter)
+        .collect::<Result<_, _>>()
+        .map_err(|error: recording::Error| broken(path, &error))?;
     if events.is_empty() {
+        let text = args.flow.as_deref().unwrap_or_default();
         let error = Error {
             span: Some(0..text.len()),
             message: "no RST was sent on that connection".to_owned(),
             expected: "expected a connection that was reset".to_owned(),
-            help: Some("`finwait tcpdump RUN 'tcp[tcpflags] & tcp-rst != 0'` shows all".to_owned()),
+            help: Some(
+                "`--segment N` explains any segment of it; `finwait tcpdump RUN 'tcp[tcpflags] & \
+                 tcp-rst != 0'` shows all RSTs"
+                    .to_owned(),
+            ),
         };
         return Err(Failure::in_text("--flow", text, &error));
     }

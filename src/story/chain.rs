@@ -1,4 +1,4 @@
-//! A RST back to its first cause, for a terminal and as JSON; and call paths as folded stacks.
+//! A segment back to its first cause, for a terminal and as JSON; and call paths as folded stacks.
 
 use std::fmt::Write as _;
 
@@ -23,14 +23,18 @@ pub(crate) fn text(rec: &Recording, chains: &[Chain]) -> String {
 }
 
 fn one(rec: &Recording, chain: &Chain) -> String {
-    let flow = chain.reset.flow;
+    let flow = chain.segment.flow;
     let mut out = format!(
-        "RST from {} to {}, {}, {}\n\n",
+        "{} from {} to {}, {}",
+        if chain.segment.flags.rst() { "RST".to_owned() } else { chain.segment.to_string() },
         end(rec, flow.source()),
         end(rec, flow.destination()),
         chain.cause.name(),
-        chain.because.name()
     );
+    if let Some(because) = chain.because {
+        let _ = write!(out, ", {}", because.name());
+    }
+    out.push_str("\n\n");
     for (place, link) in chain.links.iter().enumerate() {
         tell(&mut out, rec, place, link);
     }
@@ -77,12 +81,13 @@ pub(crate) fn json(rec: &Recording, chains: &[Chain]) -> String {
     let chains: Vec<Value> = chains
         .iter()
         .map(|chain| {
-            let flow = chain.reset.flow;
+            let flow = chain.segment.flow;
             json!({
                 "from": end(rec, flow.source()),
                 "to": end(rec, flow.destination()),
+                "segment": chain.segment.to_string(),
                 "cause": chain.cause.name(),
-                "because": chain.because.name(),
+                "because": chain.because.map(|because| because.name()),
                 "sk_rst_reason": chain.cause.site().reset.map(|r| r.kernel_name()),
                 "links": chain.links.iter().map(|link| link_json(rec, link)).collect::<Vec<_>>(),
             })

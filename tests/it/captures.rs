@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use finwait_model::cause::Cause;
 use serde_json::Value;
 
 use crate::outside;
@@ -168,21 +169,14 @@ const AGAIN: usize = 6;
 /// PI_ERROR.
 const ERROR: &str = "8388608";
 
-/// Causes that send something again. A probe repeats the last byte.
-const REPEATS: [&str; 12] = [
-    "syn-retransmit",
-    "syn-ack-timer",
-    "syn-ack-again",
-    "syn-ack-retransmit",
-    "data-retransmit",
-    "fast-retransmit",
-    "rack-retransmit",
-    "slow-start-retransmit",
-    "tail-loss-probe",
-    "fin-retransmit",
-    "probe-zero-window",
-    "probe-keepalive",
-];
+/// Does that cause send something again? A probe repeats the last byte.
+fn repeats(cause: &str) -> bool {
+    let probes = ["probe-zero-window", "probe-keepalive"];
+    let syn_acks = ["syn-ack-timer", "syn-ack-again"];
+    probes.contains(&cause)
+        || syn_acks.contains(&cause)
+        || Cause::from_name(cause).expect("it is a cause").is_retransmission()
+}
 
 fn agrees(story: &Story, host: &str, packet: &Value, shown: &[String]) {
     let what = || format!("{} {host}: {packet}\n{shown:?}", story.name());
@@ -206,7 +200,7 @@ fn agrees(story: &Story, host: &str, packet: &Value, shown: &[String]) {
         assert!(is("frame.comment").contains(because), "{}", what());
     }
     let again = shown[..AGAIN].iter().any(|field| !field.is_empty());
-    let repeats = REPEATS.contains(&packet["cause"].as_str().expect("text"));
+    let repeats = repeats(packet["cause"].as_str().expect("text"));
     if packet["direction"] == "out" {
         // What a host sends passes its own interface in order, lost or not: here tshark knows.
         assert_eq!(again, repeats, "{}", what());
@@ -237,7 +231,7 @@ fn tshark_agrees_with_the_run() {
                 let packet: Value = serde_json::from_str(line).expect("it is JSON");
                 agrees(&story, host, &packet, shown);
                 resets += u32::from(packet["rst"].is_object());
-                repeated += u32::from(REPEATS.contains(&packet["cause"].as_str().expect("text")));
+                repeated += u32::from(repeats(packet["cause"].as_str().expect("text")));
             }
         }
     }

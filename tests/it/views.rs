@@ -214,7 +214,7 @@ fn mistakes_are_shown_with_their_place() {
         ),
         (
             &["sockstat", FIN_WAIT_2, "--host", "wep"],
-            "error: there is no host \"wep\"\n --> --host:1:1\n  |\n1 | wep\n  | ^^^ expected one of \
+            "error: fin-wait-2 has no host \"wep\"\n --> --host:1:1\n  |\n1 | wep\n  | ^^^ expected one of \
              web, peer\n  |\n  = help: did you mean `web`?\n",
         ),
     ] {

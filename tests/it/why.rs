@@ -37,6 +37,9 @@ fn what_cannot_be_asked_is_refused() {
         (&["explain", RUN, "--rst", "1", "--host", "wbe"], "expected one of web, peer"),
         (&["explain", RUN, "--flow", "web"], "expected HOST:PORT-HOST:PORT"),
         (&["explain", RUN, "--flow", "web:1-peer:80"], "no RST was sent on that connection"),
+        (&["explain", RUN, "--flow", "web:1-peer:80", "--segment", "1"], "no segment of what was"),
+        (&["explain", RUN, "--segment", "0"], "expected 1 to "),
+        (&["explain", RUN, "--segment", "1", "--rst", "1"], "cannot be used with"),
         (&["explain", RUN], "expected --rst N"),
         (&["explain", "no-such-file.fwr", "--rst", "1"], "cannot read no-such-file.fwr"),
     ] {
@@ -44,4 +47,11 @@ fn what_cannot_be_asked_is_refused() {
         assert_eq!((ended.status, ended.stdout.as_str()), (2, ""), "{args:?}");
         assert!(ended.stderr.contains(says), "{args:?}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn a_segment_that_is_no_rst_is_followed_too() {
+    let ended = finwait(&["explain", RUN, "--host", "peer", "--segment", "2"]);
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+    golden::check("why-segment.txt", &ended.stdout);
 }

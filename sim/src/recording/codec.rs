@@ -195,7 +195,7 @@ impl Codec {
             }
             Item::Note(note) => {
                 let (_, refusal) = shape::of_note(note);
-                let flow = super::event::note_flow(note);
+                let flow = note.flow();
                 self.note(c, host, number, &words, (flow, refusal)).map(|_| ())
             }
             Item::Call(call) => {

@@ -72,7 +72,7 @@ impl What {
     pub const fn flow(&self) -> Option<FourTuple> {
         Some(match self {
             Self::Received(segment) | Self::Sent { segment, .. } => segment.flow,
-            Self::Note(note) => note_flow(note),
+            Self::Note(note) => note.flow(),
             Self::Call(call) => call.flow,
             Self::Counter(..) | Self::SockStat(_) => return None,
             Self::Row(flow, _) => *flow,
@@ -81,23 +81,6 @@ impl What {
     /// Is it a RST that left?
     pub const fn is_reset(&self) -> bool {
         matches!(self, Self::Sent { segment, .. } if segment.flags.rst())
-    }
-}
-
-/// The connection of a note; that of a thrown-away segment in the segment's direction.
-pub const fn note_flow(note: &Note) -> FourTuple {
-    match note {
-        Note::State { flow, .. }
-        | Note::BucketBorn { flow, .. }
-        | Note::BucketRefused { flow, .. }
-        | Note::BucketTimeWait { flow }
-        | Note::BucketDied { flow, .. }
-        | Note::RequestBorn { flow }
-        | Note::RequestDied { flow, .. }
-        | Note::Orphaned { flow, .. }
-        | Note::Destroyed { flow, .. }
-        | Note::Timer { flow, .. }
-        | Note::Drop { flow, .. } => *flow,
     }
 }
 

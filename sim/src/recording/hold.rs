@@ -12,7 +12,6 @@ use super::codec::{Codec, HostKey};
 use super::columns::{Col, Decoder, Encoder};
 use super::conns::{Conns, ends, read_list};
 use super::damage::Damage;
-use super::event::note_flow;
 use super::step::{GAUGES, Gauge, Item, Step, Trigger};
 use crate::link::Fate;
 
@@ -312,7 +311,7 @@ fn key(flow: FourTuple) -> Key {
 const fn item_flow(item: &Item) -> FourTuple {
     match item {
         Item::Sent(segment, ..) => segment.flow,
-        Item::Note(note) => note_flow(note),
+        Item::Note(note) => note.flow(),
         Item::Call(call) => call.flow,
     }
 }

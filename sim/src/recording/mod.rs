@@ -25,7 +25,7 @@ mod step;
 
 pub use choose::{Choice, Flows};
 pub use damage::{Damage, Error};
-pub use event::{Event, SockStatChange, What, note_flow, same_connection};
+pub use event::{Event, SockStatChange, What, same_connection};
 pub use header::{End, Header, HostInfo, Totals};
 pub use reader::{Events, Filter, Recording, Source};
 pub use recorder::Recorder;

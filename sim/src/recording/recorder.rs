@@ -13,7 +13,6 @@ use super::block::{Blocks, Body, Kind};
 use super::choose::Choice;
 use super::codec::{Codec, HostKey, listener_flow};
 use super::columns::Encoder;
-use super::event::note_flow;
 use super::header::{Header, Totals, end_json};
 use super::hold::Hold;
 use super::keyframe::{self, Frame};
@@ -338,7 +337,7 @@ impl<W: Write> Watch for Recorder<W> {
         ));
     }
     fn noted(&mut self, _at: Instant, _host: HostId, note: &Note) {
-        let flow = note_flow(note);
+        let flow = note.flow();
         if !self.choice.takes(flow) {
             return;
         }

@@ -100,14 +100,7 @@ impl Tracer {
                 let text = format!("family=AF_INET {}", ends(flow));
                 Some(self.line(at, "tcp_retransmit_synack", &text))
             }
-            Cause::SynRetransmit
-            | Cause::SynAckRetransmit
-            | Cause::DataRetransmit
-            | Cause::FastRetransmit
-            | Cause::RackRetransmit
-            | Cause::SlowStartRetransmit
-            | Cause::FinRetransmit
-            | Cause::TailLossProbe => {
+            _ if cause.is_retransmission() => {
                 let state = state.map_or("TCP_CLOSE", TcpState::kernel_name);
                 let text = format!(
                     "skbaddr={:016x} skaddr={:016x} family=AF_INET {} state={state} err=0",

@@ -13,14 +13,15 @@ use crate::app::SysCall;
 use crate::because::Explained;
 use crate::recording::{Error, Event, Recording, What};
 
-/// Follows a RST back.
+/// Follows a segment back.
 #[derive(Debug)]
 pub(super) struct Follow<'a> {
     rec: &'a Recording,
     past: &'a Past,
-    /// Where the RST stands among the events.
-    reset: usize,
-    explained: &'a Explained,
+    /// Where the segment stands among the events.
+    first: usize,
+    /// If it is a RST: which event made it inevitable.
+    explained: Option<&'a Explained>,
     links: Vec<Link>,
     /// The link of each event that is in the chain already.
     known: BTreeMap<usize, usize>,
@@ -30,15 +31,15 @@ impl<'a> Follow<'a> {
     pub(super) const fn new(
         rec: &'a Recording,
         past: &'a Past,
-        reset: usize,
-        explained: &'a Explained,
+        first: usize,
+        explained: Option<&'a Explained>,
     ) -> Self {
-        Self { rec, past, reset, explained, links: Vec::new(), known: BTreeMap::new() }
+        Self { rec, past, first, explained, links: Vec::new(), known: BTreeMap::new() }
     }
     /// The chain.
     pub(super) fn links(mut self) -> Result<Vec<Link>, Error> {
         // An explicit stack: a long connection must not overflow that of the program.
-        let mut open = vec![(self.reset, None)];
+        let mut open = vec![(self.first, None)];
         while let Some((place, of)) = open.pop() {
             let link = match self.known.get(&place) {
                 Some(link) => *link,
@@ -61,11 +62,13 @@ impl<'a> Follow<'a> {
     fn add(&mut self, place: usize) -> Result<usize, Error> {
         let event = &self.past.events[place];
         let mut link = tell::link(self.rec, self.past, place);
-        if place == self.reset {
-            tell::reset(&mut link, self.explained);
+        if let Some(explained) = self.explained {
+            if place == self.first {
+                tell::reset(&mut link, explained);
+            }
+            let reset = &self.past.events[self.first];
+            link.averted.extend(avert::of(self.past, place, reset));
         }
-        let reset = &self.past.events[self.reset];
-        link.averted.extend(avert::of(self.past, place, reset));
         link.decided.extend(avert::decided(self.rec, event)?);
         self.links.push(link);
         self.known.insert(place, self.links.len() - 1);
@@ -97,23 +100,23 @@ impl<'a> Follow<'a> {
             What::Call(call) => self.of_call(place, call.what),
             What::Counter(..) | What::SockStat(_) | What::Row(..) => Vec::new(),
         };
-        if place == self.reset {
+        if place == self.first {
             causes.extend(self.earlier());
         }
         causes
     }
     /// The event that made the RST inevitable, as the story of the run tells it.
     fn earlier(&self) -> Option<usize> {
-        let example = &self.explained.example;
+        let example = &self.explained?.example;
         let past = example.past?;
         if let Some((at, _)) = past.fatal {
             return self
                 .past
-                .last_here(self.reset, is_fatal)
+                .last_here(self.first, is_fatal)
                 .and_then(|found| (self.past.events[found].at == at).then_some(found));
         }
         past.orphaned?;
-        self.past.note_here(self.reset, |note| matches!(note, Note::Orphaned { .. }))
+        self.past.note_here(self.first, |note| matches!(note, Note::Orphaned { .. }))
     }
     fn of_sent(
         &self,

@@ -1,6 +1,6 @@
-//! Why a RST was sent, back to its first cause, and what would have averted it.
+//! Why a segment was sent, back to its first cause; and if it is a RST, what would have averted it.
 //!
-//! [`chain`] reads what a [`Recording`] holds of the RST's connection and follows each event to those
+//! [`chain`] reads what a [`Recording`] holds of the segment's connection and follows each event to those
 //! that made it happen: an answer to the segment that arrived, that to its sender, a bucket's
 //! refusal to the ACK that asked for it and to the table that was full. Read in this order: `past`
 //! (what is searched), `follow` (which event leads to which), `tell` (an event in words), `avert`
@@ -16,11 +16,12 @@ mod tell;
 pub use stack::{Stack, stacks};
 
 use finwait_model::cause::Cause;
+use finwait_model::flow::FourTuple;
 use finwait_model::segment::Segment;
 use finwait_model::time::Instant;
 
 use crate::because::{Because, Explain};
-use crate::recording::{Error, Event, Recording, What};
+use crate::recording::{Error, Event, Filter, Recording, What};
 use crate::watch::{Sent, Watch};
 use crate::world::HostId;
 
@@ -54,16 +55,17 @@ pub struct Link {
     pub causes: Vec<usize>,
 }
 
-/// A RST with everything that led to it.
+/// A segment, most often a RST, with everything that led to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Chain {
-    /// The RST.
-    pub reset: Segment,
+    /// The segment.
+    pub segment: Segment,
     /// The kernel site that sent it.
     pub cause: Cause,
-    /// The earlier event that made it inevitable, as the story of a run tells it.
-    pub because: Because,
-    /// The RST first; each of the others is a cause of one before it.
+    /// The earlier event that made a RST inevitable, as the story of a run tells it; `None` for any
+    /// other segment.
+    pub because: Option<Because>,
+    /// The segment first; each of the others is a cause of one before it.
     pub links: Vec<Link>,
 }
 
@@ -81,7 +83,39 @@ pub fn reset_count(rec: &Recording, host: Option<HostId>) -> Result<u64, Error> 
     rec.resets().try_fold(0, |count, event| Ok(count + u64::from(event?.host == host)))
 }
 
-/// Follows a RST of the recording back to its first causes; `None` for any other event.
+/// The segment with that number, from 1 on, of those that left: in order of time, of one host or of
+/// all, on one connection (either way) or on all.
+pub fn segment(
+    rec: &Recording,
+    host: Option<HostId>,
+    flow: Option<FourTuple>,
+    number: u64,
+) -> Result<Option<Event>, Error> {
+    let Some(before) = number.checked_sub(1) else { return Ok(None) };
+    let Ok(before) = usize::try_from(before) else { return Ok(None) };
+    sent_segments(rec, host, flow).nth(before).transpose()
+}
+
+/// How many segments left, counted as [`segment`] counts them.
+pub fn segment_count(
+    rec: &Recording,
+    host: Option<HostId>,
+    flow: Option<FourTuple>,
+) -> Result<u64, Error> {
+    sent_segments(rec, host, flow).try_fold(0, |count, event| event.map(|_| count + 1))
+}
+
+fn sent_segments(
+    rec: &Recording,
+    host: Option<HostId>,
+    flow: Option<FourTuple>,
+) -> impl Iterator<Item = Result<Event, Error>> + '_ {
+    let all = Instant::ZERO..Instant { ns: u64::MAX };
+    let events = rec.events(all, Filter { host, flow, segments: true, ..Filter::default() });
+    events.filter(|e| e.as_ref().map_or(true, |e| matches!(e.what, What::Sent { .. })))
+}
+
+/// Follows a segment that left back to its first causes; `None` for any other event.
 pub fn chain(rec: &Recording, event: &Event) -> Result<Option<Chain>, Error> {
     let What::Sent { segment, .. } = event.what else { return Ok(None) };
     among(rec, &past::Past::until(rec, event, segment.flow)?, event)
@@ -106,9 +140,10 @@ fn among(rec: &Recording, past: &past::Past, event: &Event) -> Result<Option<Cha
             explain.noted(*at, *host, note);
         }
     }
-    let Some(explained) = explain.explain(&sent(event)) else { return Ok(None) };
-    let links = follow::Follow::new(rec, past, place, &explained).links()?;
-    Ok(Some(Chain { reset: segment, cause, because: explained.because, links }))
+    let explained = explain.explain(&sent(event));
+    let links = follow::Follow::new(rec, past, place, explained.as_ref()).links()?;
+    let because = explained.map(|explained| explained.because);
+    Ok(Some(Chain { segment, cause, because, links }))
 }
 
 /// Each of a connection's events in words, with the kernel functions in which it happened; nothing

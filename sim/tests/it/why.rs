@@ -43,7 +43,7 @@ fn the_incident_leads_from_the_rst_to_the_full_table_by_events_of_the_run() {
     let web = rec.host("web").expect("it has one");
     let chain = chain(&rec, Some(web), 20);
     check(&chain);
-    assert_eq!(chain.because, Because::FinWait2Refused);
+    assert_eq!(chain.because, Some(Because::FinWait2Refused));
     let all = Instant::ZERO..Instant { ns: u64::MAX };
     let events: Vec<Event> =
         rec.events(all, Filter::ALL).map(|e| e.expect("it is whole")).collect();
@@ -81,7 +81,7 @@ fn every_rst_of_the_examples_has_a_cause_that_is_known() {
         for number in 1..=count.min(25) {
             let chain = chain(&rec, None, number);
             check(&chain);
-            assert_ne!(chain.because, Because::Unknown, "{name}, RST {number}: {chain:#?}");
+            assert_ne!(chain.because, Some(Because::Unknown), "{name}, RST {number}: {chain:#?}");
             assert!(chain.links.len() > 1, "{name}, RST {number}: {chain:#?}");
             resets += 1;
         }
@@ -107,12 +107,36 @@ fn what_averts_it_is_computed_from_the_events() {
         ),
         ("port = 80", "port = 80\nrequest_bytes = 60\nresponse_bytes = 200"),
     ]);
-    assert_eq!(unread.because, Because::UnreadData);
+    assert_eq!(unread.because, Some(Because::UnreadData));
     assert_eq!(unread.links[0].averted, ["recv() of 200 bytes more before close()"]);
     assert!(unread.links[1].text.contains("calls close("), "{unread:#?}");
     let nobody = first_of(&[("to = \"peer:80\"", "to = \"peer:81\"")]);
-    assert_eq!(nobody.because, Because::NobodyListens);
+    assert_eq!(nobody.because, Some(Because::NobodyListens));
     assert_eq!(nobody.links[0].averted, ["a listener on port 81"]);
     let last = nobody.links.last().expect("it has links");
     assert!(last.text.contains("calls connect(") && last.causes.is_empty(), "{nobody:#?}");
+}
+
+#[test]
+fn any_segment_is_followed_and_counted_as_told() {
+    let rec = recorded(&set("closes-apart.toml", &[]));
+    let reset = why::reset(&rec, None, 1).expect("it can be read").expect("there is one");
+    let flow = reset.what.flow();
+    let count = why::segment_count(&rec, None, flow).expect("it can be read");
+    assert!(count > 5, "a connection with a RST has more segments: {count}");
+    for number in 1..=count {
+        let event = why::segment(&rec, None, flow, number).expect("readable").expect("counted");
+        let chain = why::chain(&rec, &event).expect("readable").expect("it left");
+        check(&chain);
+        assert_eq!(chain.because.is_some(), chain.segment.flags.rst(), "{chain:#?}");
+        let averted = chain.links.iter().any(|link| !link.averted.is_empty());
+        assert!(chain.segment.flags.rst() || !averted, "{chain:#?}");
+        let last = chain.links.last().expect("it has links");
+        assert!(chain.links.iter().any(|l| l.causes.is_empty()), "{last:#?}");
+    }
+    assert_eq!(why::segment(&rec, None, flow, count + 1).expect("readable"), None);
+    let per_host: u64 = (0..2)
+        .map(|host| why::segment_count(&rec, Some(HostId(host)), None).expect("readable"))
+        .sum();
+    assert_eq!(per_host, rec.segment_count());
 }

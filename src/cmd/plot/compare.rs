@@ -6,7 +6,7 @@ use finwait_viz::trace::Part;
 
 use super::{Format, Made, Session, parting};
 use crate::failure::Failure;
-use crate::view_source::Source;
+use crate::source::Source;
 
 /// RUN with the run that was named, or with its counter-run.
 pub(crate) fn make(session: &mut Session<'_>, _: Format) -> Result<Made, Failure> {
@@ -42,12 +42,12 @@ fn other(session: &Session<'_>, a: &Source) -> Result<Source, Failure> {
 /// The place of the host in the other run.
 fn known(other: &Source, flag: &str, name: &str) -> Result<usize, Failure> {
     let hosts = other.hosts();
-    hosts.iter().position(|host| host == name).ok_or_else(|| {
+    hosts.iter().position(|&host| host == name).ok_or_else(|| {
         let error = Error {
             span: Some(0..name.len()),
             message: format!("{} has no host {name:?}", other.name()),
             expected: format!("expected a host of both runs, such as {}", hosts.join(", ")),
-            help: nearest(name, hosts.iter().map(String::as_str))
+            help: nearest(name, hosts.iter().copied())
                 .map(|near| format!("it has `{near}`; choose a host with --host")),
         };
         Failure::in_text(flag, name, &error)

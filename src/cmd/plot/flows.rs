@@ -11,7 +11,7 @@ use finwait_viz::story::{self, Story};
 use super::{Args, Session};
 use crate::cmd::why;
 use crate::failure::Failure;
-use crate::view_source::{Source, broken};
+use crate::source::{Source, broken};
 
 /// Which connections.
 #[derive(Clone, Default, Debug, clap::Args)]

@@ -11,7 +11,7 @@ use finwait_viz::story::{Story, What, words};
 
 use super::{Format, Made, Session, flows};
 use crate::failure::Failure;
-use crate::view_source::broken;
+use crate::source::broken;
 
 /// Columns of a printed ladder where nobody knows better.
 const COLUMNS: usize = 120;

@@ -5,7 +5,7 @@ use finwait_viz::run::Run;
 
 use super::{Format, Made, Session};
 use crate::failure::Failure;
-use crate::view_source::broken;
+use crate::source::broken;
 
 /// Makes it, of the host that was named or of all.
 pub(crate) fn make(session: &mut Session<'_>, _: Format) -> Result<Made, Failure> {

@@ -6,7 +6,7 @@ use finwait_sim::text::grouped;
 use finwait_viz::compare::Parting;
 
 use crate::failure::Failure;
-use crate::view_source::{Happened, Source, Told};
+use crate::source::{Happened, Source, Told};
 
 /// So much of both runs is looked at in one piece.
 const PIECE: Span = Span::secs(2);
@@ -49,7 +49,8 @@ fn words(source: &Source, happened: Option<&Happened>, at: Instant) -> String {
     let Some(happened) = happened.filter(|happened| happened.at == at) else {
         return "nothing".to_owned();
     };
-    let host = source.hosts().get(happened.host).map_or("", String::as_str);
+    let hosts = source.hosts();
+    let host = hosts.get(usize::from(happened.host.0)).copied().unwrap_or_default();
     format!("{host}: {}", told(&happened.what))
 }
 

@@ -8,7 +8,7 @@ use finwait_viz::run::Run;
 use super::{Format, Made, Session};
 use crate::failure::Failure;
 use crate::progress::Bar;
-use crate::view_source::broken;
+use crate::source::broken;
 
 /// Makes it, while it is written.
 pub(crate) fn make(session: &mut Session<'_>, _: Format) -> Result<Made, Failure> {

@@ -11,7 +11,7 @@ use finwait_viz::run::{HostRun, Run};
 
 use super::Args;
 use crate::failure::Failure;
-use crate::view_source::Source;
+use crate::source::Source;
 
 /// What was asked for, and what has been read for it so far.
 #[derive(Debug)]

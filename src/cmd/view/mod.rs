@@ -15,9 +15,10 @@ use serde_json::{Map, Value, json};
 
 use finwait_model::time::Instant;
 use finwait_sim::view::HostView;
+use finwait_sim::world::HostId;
 
 use crate::failure::Failure;
-use crate::view_source::Source;
+use crate::source::Source;
 
 /// Which run, when, which host, and in which form.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,7 +41,7 @@ pub(crate) struct Look {
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) source: Source,
-    pub(crate) hosts: Vec<usize>,
+    pub(crate) hosts: Vec<HostId>,
     pub(crate) at: Instant,
 }
 

@@ -11,8 +11,8 @@ use serde_json::{Map, json};
 use finwait_model::time::Instant;
 
 use crate::failure::{Failure, Verdict, print};
+use crate::source::Source;
 use crate::top::{Counter, STATES, Screen, Then, TopHost, draw};
-use crate::view_source::Source;
 
 /// A run on one screen: states, buckets against their limit, orphans, RSTs per second.
 ///
@@ -55,12 +55,15 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
 
 fn open(args: &Args) -> Result<Screen, Failure> {
     let mut source = Source::open(&args.run)?;
-    let host = source.chosen(args.host.as_deref())?.first().copied().unwrap_or(0);
+    let host = match &args.host {
+        Some(name) => usize::from(source.host("--host", name)?.0),
+        None => 0,
+    };
     let at = match &args.at {
         Some(text) => source.instant("--at", text)?,
         None => Instant::ZERO,
     };
-    let every: Vec<usize> = (0..source.hosts().len()).collect();
+    let every = source.chosen(None)?;
     let views = source.views(&every, Instant::ZERO)?;
     let samples = source.samples()?;
     let hosts = views.into_iter().zip(samples).map(|(view, samples)| TopHost {

@@ -10,7 +10,7 @@ use finwait_model::time::Instant;
 use finwait_sim::view::trace::Tracer;
 
 use crate::failure::{Failure, Verdict};
-use crate::view_source::{Happened, Source, Told};
+use crate::source::{Happened, Source, Told};
 
 /// The tracepoint lines of a run, as trace_pipe prints them.
 ///
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     };
     let from = instant("--from", &args.from)?.unwrap_or(Instant::ZERO);
     let to = instant("--to", &args.to)?.unwrap_or_else(|| source.end());
-    let every: Vec<usize> = (0..source.hosts().len()).collect();
+    let every = source.chosen(None)?;
     let views = source.views(&every, from)?;
     let mut tracers: Vec<Tracer> = views.iter().map(Tracer::of).collect();
     let mut out = BufWriter::new(io::stdout().lock());
@@ -67,9 +67,10 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     }
     source.events(from, to, |happened| {
         let Happened { at, host, what } = *happened;
+        let place = usize::from(host.0);
         let line = match &what {
-            Told::Note(note) => tracers[host].note(at, note),
-            Told::Sent(segment, cause) => tracers[host].sent(at, segment, *cause),
+            Told::Note(note) => tracers[place].note(at, note),
+            Told::Sent(segment, cause) => tracers[place].sent(at, segment, *cause),
         };
         let Some(line) = line.filter(|_| hosts.contains(&host)) else { return Ok(()) };
         let Some((_, told)) = line.split_once(": ") else { return Ok(()) };
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         if !args.events.is_empty() && !args.events.iter().any(|wanted| wanted == event) {
             return Ok(());
         }
-        let text = if args.json { object(at, &views[host].name, event, fields) } else { line };
+        let text = if args.json { object(at, &views[place].name, event, fields) } else { line };
         out.write_all(text.as_bytes()).map_err(Failure::Output)
     })?;
     out.flush().map_err(Failure::Output)?;

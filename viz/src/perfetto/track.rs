@@ -12,7 +12,7 @@ use finwait_model::state::TcpState;
 use finwait_model::time::Instant;
 use finwait_sim::app::{Call, SysCall};
 use finwait_sim::link::Fate;
-use finwait_sim::recording::{self, Event, Recording, What};
+use finwait_sim::recording::{Event, Recording, What};
 use finwait_sim::world::HostId;
 use serde_json::{Value, json};
 
@@ -234,7 +234,7 @@ impl Tracer {
         put(instant(place, at, "call", &words::call(call), json!({ "fd": call.fd })))
     }
     fn note(&mut self, at: Instant, host: HostId, note: &Note, put: Put<'_>) -> io::Result<()> {
-        let flow = recording::note_flow(note);
+        let flow = note.flow();
         if matches!(note, Note::Drop { .. }) || !self.shows(flow) {
             return Ok(());
         }

@@ -96,7 +96,7 @@ impl<'a> Builder<'a> {
         }
     }
     fn note(&mut self, at: Instant, note: &Note) {
-        let flow = recording::note_flow(note);
+        let flow = note.flow();
         let flow = if matches!(note, Note::Drop { .. }) { flow.reversed() } else { flow };
         // Only what makes something begins a story.
         let begins = matches!(note, Note::State { .. } | Note::RequestBorn { .. });
