@@ -113,6 +113,12 @@ behaviours! {
         "The window follows the share of payload measured in full segments; else half of the buffer counts.";
     bursts_half_of_cwnd false true "3.19"
         "One burst takes half of the congestion window at most, and its end has PSH; else all that may go.";
+    dupacks_lower_reordering false true "4.16"
+        "Without SACK more duplicate ACKs than segments that can be missing lower the count that starts fast retransmit; else they only raise it.";
+    prr_slows_after_loss false true "5.16"
+        "In recovery as much is sent as arrives, one more only while nothing else is found lost; else always one more.";
+    grows_pieces_when_sent false true "6.10"
+        "Small pieces that wait are joined when the first of them may go; else each goes as it was queued.";
     orphan_count_is_cached false true "5.16"
         "tcp_max_orphans is tested against a count refreshed every 100 ms; else against an exact one.";
 }

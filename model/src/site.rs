@@ -170,7 +170,6 @@ pub const SITES: [Site; Cause::COUNT] = [
         path: &[
             "tcp_v4_rcv",
             "tcp_v4_do_rcv",
-            "tcp_rcv_established",
             "tcp_ack",
             "tcp_xmit_recovery",
             "tcp_xmit_retransmit_queue",
@@ -419,7 +418,8 @@ pub const SITES: [Site; Cause::COUNT] = [
             "tcp_send_ack",
         ],
         reset: None,
-        releases: BOTH,
+        // 6.18 has refused such data before: no segment may end beyond the window there.
+        releases: &[Release::V3_10],
         why: "Data came although our window is shut.",
     },
     Site {
@@ -724,6 +724,8 @@ mod tests {
         for (index, site) in SITES.iter().enumerate() {
             assert_eq!(site.cause as usize, index, "{}", site.name);
             assert_eq!(site.reset.is_some(), site.cause.is_reset(), "{}", site.name);
+            let again = site.path.last().is_some_and(|f| f.ends_with("tcp_retransmit_skb"));
+            assert_eq!(again, site.cause.is_retransmission(), "{}", site.name);
             assert!(site.why.ends_with(['.', '?']), "{}: a sentence", site.name);
             assert_eq!(Cause::from_name(site.name), Some(site.cause));
         }

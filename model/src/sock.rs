@@ -137,6 +137,9 @@ pub(crate) struct Sock {
     pub(crate) done: bool,
     /// It came on data, or merged into data that were unread: whoever reads these reads it too.
     pub(crate) fin_merged: bool,
+    /// The number of the first FIN, if a peer that does not stop sends more behind it: a reader
+    /// stops there once.
+    pub(crate) early_fin: Option<Seq>,
     pub(crate) wake_queued: bool,
     /// A send found the buffer full. `[SOCK_NOSPACE]`
     pub(crate) no_space: bool,
@@ -154,6 +157,8 @@ pub(crate) struct Sock {
     pub(crate) pushed_seq: Seq,
     /// End of the last small segment sent. `[snd_sml]`
     pub(crate) snd_sml: Seq,
+    /// A program waits in send() for the connection to come about. `[sk_write_pending]`
+    pub(crate) write_pending: bool,
     pub(crate) snd_wl1: Seq,
     pub(crate) snd_wnd: u32,
     pub(crate) max_window: u32,
@@ -174,6 +179,14 @@ pub(crate) struct Sock {
     pub(crate) rtx: Queue,
     pub(crate) packets_out: u32,
     pub(crate) sacked_out: u32,
+    /// Segments that were taken for lost so far, retransmissions too. `[tcp_sock.lost]`
+    pub(crate) lost: u32,
+    /// In recovery: segments that arrived, and those that were sent. `[prr_delivered]`, `[prr_out]`
+    pub(crate) prr_delivered: u32,
+    pub(crate) prr_out: u32,
+    /// So many segments may be out of order before one counts as lost; 0: what the sysctl says.
+    /// `[tcp_sock.reordering]`
+    pub(crate) reordering: u32,
     pub(crate) lost_out: u32,
     pub(crate) retrans_out: u32,
     pub(crate) snd_cwnd: u32,
@@ -283,6 +296,7 @@ impl Sock {
             send_shutdown: false,
             done: false,
             fin_merged: false,
+            early_fin: None,
             wake_queued: false,
             no_space: false,
             connecting: false,
@@ -295,6 +309,7 @@ impl Sock {
             write_seq: zero,
             pushed_seq: zero,
             snd_sml: zero,
+            write_pending: false,
             snd_wl1: zero,
             snd_wnd: 0,
             max_window: 0,
@@ -313,6 +328,10 @@ impl Sock {
             rtx: Queue::EMPTY,
             packets_out: 0,
             sacked_out: 0,
+            lost: 0,
+            prr_delivered: 0,
+            prr_out: 0,
+            reordering: 0,
             lost_out: 0,
             retrans_out: 0,
             snd_cwnd: 10,

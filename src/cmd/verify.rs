@@ -210,8 +210,17 @@ fn story(options: &Options, setup: &Setup, report: &Report) -> String {
     let (ticks, late) = report.ticks;
     let _ = writeln!(out, "timers ran at {ticks} ticks, at {late} of them one tick late");
     let _ = writeln!(out, "{}", coverage(report));
+    for (case, entry) in &report.foreseen {
+        let _ = writeln!(out, "{case} differs as entry {entry} of docs/divergences.md foresees");
+    }
     let _ =
-        writeln!(out, "kernel {}: {} of {} agree", kernel_version(), report.agreed, report.played);
+        write!(out, "kernel {}: {} of {} agree", kernel_version(), report.agreed, report.played);
+    match report.foreseen.len() {
+        0 => out.push('\n'),
+        n => {
+            let _ = writeln!(out, ", {n} differ as foreseen");
+        }
+    }
     out
 }
 
@@ -277,6 +286,11 @@ fn json(options: &Options, report: &Report) -> String {
             })
         })
         .collect();
+    let foreseen: Vec<serde_json::Value> = report
+        .foreseen
+        .iter()
+        .map(|(case, entry)| serde_json::json!({ "case": case, "entry": entry }))
+        .collect();
     let causes: serde_json::Map<String, serde_json::Value> =
         report.causes.iter().map(|(c, n)| (c.name().to_owned(), (*n).into())).collect();
     let value = serde_json::json!({
@@ -288,6 +302,7 @@ fn json(options: &Options, report: &Report) -> String {
         "agreed": report.agreed,
         "replayed": report.replayed,
         "differed": differed,
+        "foreseen": foreseen,
         "unable": report.unable,
         "causes": causes,
         "transitions": report.triples,

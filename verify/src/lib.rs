@@ -10,6 +10,7 @@ pub mod generate;
 pub mod global;
 pub mod guard;
 pub mod ladder;
+pub mod ledger;
 pub mod live;
 pub mod model;
 pub mod netns;

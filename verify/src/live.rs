@@ -17,7 +17,7 @@ use crate::real::{Files, Made};
 use crate::seen::{Answered, Done, Look, Reset, Retransmit, Seen, Sent, StateChange};
 use crate::step::{Act, Call, Case, Step, When};
 use crate::sys;
-use crate::talk::Talk;
+use crate::talk::{ANY_NAME, Talk};
 use crate::tap::{Tap, What};
 use crate::wire;
 
@@ -232,13 +232,16 @@ impl Live {
             }
             Act::Sysctl { name, value } => set_sysctl(name, value),
             Act::Call(call) => {
+                let before = self.port(call.fd());
                 let made = self.files.call(index, call);
-                if let Call::Connect { fd, conn } = call {
-                    // Before its SYN is read, so that it goes by the script's name.
-                    let real = self.files.real(*fd).and_then(sys::local_endpoint);
-                    if let Some(end) = real.filter(|e| e.port != 0) {
-                        self.talk.alias(end.port, conn.local);
-                    }
+                let chosen = match call {
+                    Call::Connect { conn, .. } => Some(conn.local),
+                    Call::Listen { .. } if before.is_none() => Some(ANY_NAME),
+                    _ => None,
+                };
+                // Before its SYN is read, so that it goes by the script's name.
+                if let (Some(name), Some(port)) = (chosen, self.port(call.fd())) {
+                    self.talk.alias(port, name);
                 }
                 if let Some(made) = made {
                     self.answered(made);
@@ -247,6 +250,12 @@ impl Live {
             }
             Act::Look | Act::Await { .. } => Ok(()),
         }
+    }
+
+    /// The port that a descriptor is bound to.
+    fn port(&self, fd: i32) -> Option<u16> {
+        let end = self.files.real(fd).and_then(sys::local_endpoint);
+        end.map(|e| e.port).filter(|&port| port != 0)
     }
 
     fn write(&mut self, packet: &[u8]) -> io::Result<()> {

@@ -22,7 +22,7 @@ use crate::seen::{
     Answered, Done, Look, LookRow, LookTimer, Reset, Retransmit, Seen, Sent, StateChange,
 };
 use crate::step::{Act, Call, Case, Step, Unreachable};
-use crate::talk::{LOCAL, Talk};
+use crate::talk::{ANY_NAME, LOCAL, Talk};
 use crate::triple::{self, Standing};
 
 /// Where nothing shows when the kernel did a step: so long after the call began.
@@ -200,6 +200,8 @@ struct Pending {
     fd: Fd,
     /// What a send() has placed so far.
     placed: u32,
+    /// What it answers once the socket, which it was the last to hold, has lingered.
+    then: Option<Answer>,
 }
 
 /// A call's answer: a value and what was written through a pointer, or an error.
@@ -314,7 +316,8 @@ impl Model {
             return self.answer(step, at, at, Ok((0, None)));
         }
         let nonblock = self.nonblock.get(&call.fd()).copied().unwrap_or(false);
-        let mut pending = Pending { step, start_ns: at, call: call.clone(), fd, placed: 0 };
+        let mut pending =
+            Pending { step, start_ns: at, call: call.clone(), fd, placed: 0, then: None };
         if let Call::Connect { conn, .. } = call {
             let answer = self.attempt(&mut pending, at, nonblock);
             if let Some(flow) = self.kernel.flow(fd).ok().filter(|f| f.sport != 0) {
@@ -322,15 +325,54 @@ impl Model {
             }
             return self.keep_or_answer(pending, answer, at);
         }
+        let unbound = self.kernel.flow(fd).is_ok_and(|f| f.sport == 0);
         let answer = self.attempt(&mut pending, at, nonblock);
+        if let (Call::Listen { .. }, true) = (call, unbound)
+            && let Some(flow) = self.kernel.flow(fd).ok().filter(|f| f.sport != 0)
+        {
+            self.talk.alias(flow.sport, ANY_NAME);
+        }
         self.keep_or_answer(pending, answer, at);
+        if matches!(call, Call::Disconnect { .. }) {
+            self.cancel(fd, at);
+        }
+    }
+
+    /// connect(AF_UNSPEC) ends the calls that wait for the socket. `[sk_wait_event]`
+    fn cancel(&mut self, fd: Fd, at: u64) {
+        let waits =
+            |p: &mut Pending| p.fd == fd && matches!(p.call, Call::Recv { .. } | Call::Send { .. });
+        for p in self.pending.extract_if(.., waits).collect::<Vec<_>>() {
+            let answer =
+                if p.placed > 0 { Ok((i64::from(p.placed), None)) } else { Err(Errno::EPIPE) };
+            self.return_from(p, answer, at);
+        }
     }
 
     fn keep_or_answer(&mut self, pending: Pending, answer: Option<Answer>, at: u64) {
         match answer {
-            Some(answer) => self.answer(pending.step, pending.start_ns, at, answer),
+            Some(answer) => self.return_from(pending, answer, at),
             None => self.pending.push(pending),
         }
+    }
+
+    /// A call returns. If its descriptor was closed meanwhile and nobody else waits for the socket,
+    /// the socket is closed first, which may linger. `[__fput]`
+    fn return_from(&mut self, mut pending: Pending, answer: Answer, at: u64) {
+        let fd = pending.fd;
+        let is_last = self.held.contains(&fd) && self.pending.iter().all(|p| p.fd != fd);
+        if is_last {
+            self.held.retain(|held| *held != fd);
+            let now = Instant { ns: at };
+            if let Ok(Closed::Lingers) =
+                self.kernel.close(fd, &mut Cx { now, sink: &mut self.tape })
+            {
+                pending.call = Call::Close { fd: pending.call.fd() };
+                pending.then = Some(answer);
+                return self.pending.push(pending);
+            }
+        }
+        self.answer(pending.step, pending.start_ns, at, answer);
     }
 
     /// Makes the call; `None` if it blocks.
@@ -364,7 +406,11 @@ impl Model {
                     return None;
                 }
                 Ok(n) => Ok((i64::from(p.placed + n), None)),
-                Err(e) if blocks(e) => return None,
+                Err(e) if blocks(e) => {
+                    // It cannot fail: the descriptor was good a moment ago.
+                    let _ = kernel.wait_to_send(fd);
+                    return None;
+                }
                 Err(_) if p.placed > 0 => Ok((i64::from(p.placed), None)),
                 Err(e) => Err(e),
             },
@@ -430,28 +476,30 @@ impl Model {
             if woken.is_empty() {
                 return;
             }
+            let mut done = VecDeque::new();
             for mut pending in std::mem::take(&mut self.pending) {
                 let wake = woken.iter().find(|(fd, _)| *fd == pending.fd);
                 let answer = match (&pending.call, wake) {
                     (_, None) => None,
                     (Call::Close { .. }, Some((_, ready))) => {
-                        ready.has(Ready::CLOSED).then_some(Ok((0, None)))
+                        let answer = pending.then.unwrap_or(Ok((0, None)));
+                        ready.has(Ready::CLOSED).then_some(answer)
                     }
                     (_, Some(_)) => self.attempt(&mut pending, at, false),
                 };
-                self.keep_or_answer(pending, answer, at);
+                match answer {
+                    Some(answer) => done.push_back((pending, answer)),
+                    None => self.pending.push(pending),
+                }
             }
-            self.let_go(at);
-        }
-    }
-
-    /// Closes the sockets whose last call has returned.
-    fn let_go(&mut self, at: u64) {
-        let now = Instant { ns: at };
-        let pending = &self.pending;
-        for fd in self.held.extract_if(.., |fd| pending.iter().all(|p| p.fd != *fd)) {
-            // It cannot fail: the descriptor was good when it was closed.
-            let _ = self.kernel.close(fd, &mut Cx { now, sink: &mut self.tape });
+            while let Some((pending, answer)) = done.pop_front() {
+                // Whoever returns last lets the socket go.
+                if done.iter().any(|(other, _)| other.fd == pending.fd) {
+                    self.answer(pending.step, pending.start_ns, at, answer);
+                } else {
+                    self.return_from(pending, answer, at);
+                }
+            }
         }
     }
 
@@ -467,7 +515,7 @@ impl Model {
                     path: site.path.iter().map(|f| (*f).to_owned()).collect(),
                 });
             }
-            if sent_again(cause) {
+            if cause.is_retransmission() {
                 let path = cause.site().path.iter().map(|f| (*f).to_owned()).collect();
                 self.seen.retransmits.push(Retransmit { at_ns: at.ns, conn: header.conn, path });
             }
@@ -535,21 +583,6 @@ impl Model {
         self.seen.answers.sort_by_key(|a| a.step);
         self.kernel.check();
     }
-}
-
-/// Does the kernel send it through `[tcp_retransmit_skb]`, which tells the tracepoint?
-const fn sent_again(cause: Cause) -> bool {
-    matches!(
-        cause,
-        Cause::SynRetransmit
-            | Cause::SynAckRetransmit
-            | Cause::DataRetransmit
-            | Cause::FastRetransmit
-            | Cause::RackRetransmit
-            | Cause::SlowStartRetransmit
-            | Cause::TailLossProbe
-            | Cause::FinRetransmit
-    )
 }
 
 fn icmp(u: &Unreachable, talk: &Talk) -> Icmp {

@@ -58,13 +58,15 @@ pub fn text(case: &Case, live: &Seen, about: &[String]) -> String {
     lines.sort_by_key(|(at, _)| *at);
     let mut out = String::new();
     for line in about {
-        let _ = writeln!(out, "// {line}");
+        // A script's header has lines with a colon that mean something: these are none.
+        let _ = writeln!(out, "// | {line}");
     }
     if !case.sysctls.is_empty() {
         let set = case.sysctls.iter().map(|(n, v)| format!("{n}={}", v.replace(' ', ",")));
         let _ = writeln!(out, "`sysctl -q {}`", set.collect::<Vec<_>>().join(" "));
     }
-    let mut last = 0;
+    // A script begins at time 0.
+    let mut last = lines.first().map_or(0, |(at, _)| *at);
     for (at, line) in lines {
         let gap = (at - last) / 1_000;
         last += gap * 1_000;
@@ -269,7 +271,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         for case in (0..50).map(|number| generate::case(5, number)).filter(|c| !wraps(c)) {
-            let text = text(&case, &model::planned(&case), &["generated".to_owned()]);
+            let text = text(&case, &model::planned(&case), &["  kernel: a difference".to_owned()]);
+            assert!(text.lines().any(|line| line.starts_with("+0.000000 ")), "{text}");
             let failed = |e: &dyn std::fmt::Debug| -> ! { panic!("{e:?}\n{text}") };
             let script = finwait_sim::script::parse(text.as_bytes());
             let script = script.unwrap_or_else(|e| failed(&e));

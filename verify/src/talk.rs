@@ -27,6 +27,9 @@ pub const fn remote(number: usize) -> Addr {
 /// TIME_WAIT bucket starts 65,537 after its end, while a drawn one has moved on by far more.
 const CONTINUES: u32 = 200_000;
 
+/// A name for a port that no script names: that of a listener which was not bound.
+pub(crate) const ANY_NAME: u16 = 1;
+
 /// The numbers of every connection of one arm.
 #[derive(Clone, Debug)]
 pub struct Talk {

@@ -7,7 +7,7 @@ use crate::rx::recovery::AckNews;
 use crate::rx::validate::updates_window;
 use crate::segment::Segment;
 use crate::sink::{Cx, Sink};
-use crate::sock::Pending;
+use crate::sock::{Ca, Pending};
 use crate::table::slab::SockId;
 
 /// How the segment came here.
@@ -81,7 +81,7 @@ impl Kernel {
         sk.probes_out = 0;
         sk.err_soft = None;
         sk.rcv_tstamp = now;
-        let prior_packets = sk.packets_out;
+        let (prior_packets, prior_lost) = (sk.packets_out, sk.lost);
         if prior_packets == 0 {
             self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
             self.ack_probe(id, cx);
@@ -91,7 +91,11 @@ impl Kernel {
         self.clean_rtx_queue(id, &mut news, cx);
         self.process_tlp_ack(id, seg.ack, &news);
         self.react_to_ack(id, &mut news, cx);
-        if news.acked {
+        // [tcp_cong_control]
+        if self.socks[id].ca == Ca::Recovery {
+            let lost = self.socks[id].lost.wrapping_sub(prior_lost);
+            self.reduce_cwnd(id, news.delivered, lost, news.advanced);
+        } else if news.acked {
             self.grow_cwnd(id, news.delivered);
         }
         if news.set_xmit_timer && !self.schedule_loss_probe(id, true, cx) {
@@ -242,27 +246,20 @@ impl Kernel {
         {
             news.set_xmit_timer = true;
         }
-        if news.advanced {
-            self.wake_writer(id);
-        }
     }
 
     /// Without SACK each duplicate ACK stood for one segment behind the hole: what is acknowledged
     /// now takes those along, but for the one that filled the hole.
-    /// `[tcp_remove_reno_sacks]`, `[tcp_limit_reno_sacked]`
+    /// `[tcp_remove_reno_sacks]`
     fn remove_reno_sacks(&mut self, id: SockId, acked: u32) {
         let sk = &mut self.socks[id];
-        let holes = sk.lost_out.max(1).min(sk.packets_out);
-        let left = sk.sacked_out.saturating_sub(acked.saturating_sub(1));
-        sk.sacked_out = left.min(sk.packets_out - holes);
+        sk.sacked_out = sk.sacked_out.saturating_sub(acked.saturating_sub(1));
+        self.check_reno_reordering(id, acked);
     }
 
     /// Slow start, and a crude additive increase beyond it. `[tcp_slow_start]`
     fn grow_cwnd(&mut self, id: SockId, acked: u32) {
         let sk = &mut self.socks[id];
-        if sk.ca == crate::sock::Ca::Recovery {
-            return;
-        }
         // [tcp_is_cwnd_limited]
         let starting = sk.snd_cwnd < sk.snd_ssthresh;
         let in_use = sk.cwnd_limited || (starting && sk.snd_cwnd < 2 * sk.max_packets_out);
@@ -312,13 +309,6 @@ impl Kernel {
             self.counters.inc(Mib::TCPLossProbeRecovery);
         } else if pure_dup {
             sk.tlp_high_seq = None;
-        }
-    }
-
-    /// Room in the send buffer has come. `[tcp_check_space]`
-    fn wake_writer(&mut self, id: SockId) {
-        if core::mem::take(&mut self.socks[id].no_space) {
-            self.wake(id);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::sink::{Cx, DropReason, Sink, SockEnd};
 use crate::sock::Sock;
 use crate::state::TcpState;
 use crate::table::slab::SockId;
-use crate::time::Jiffies;
+use crate::time::{Instant, Jiffies};
 
 /// What an orphan does when the ACK of its FIN brings it to FIN_WAIT2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -190,7 +190,7 @@ impl Kernel {
         let sk = &mut self.socks[id];
         sk.retrans_stamp = 0;
         sk.copied_seq = sk.rcv_nxt;
-        self.init_transfer(id, cx);
+        self.init_transfer(id);
         let sk = &mut self.socks[id];
         if sk.tstamp_ok {
             sk.advmss -= 12;
@@ -211,9 +211,9 @@ impl Kernel {
         }
     }
 
-    /// What is settled when a connection begins: RTO, congestion window, keepalive.
+    /// What is settled when a connection begins: RTO, congestion window, buffers.
     /// `[tcp_init_transfer]`, `[tcp_init_metrics]`
-    pub(crate) fn init_transfer(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+    pub(crate) fn init_transfer(&mut self, id: SockId) {
         let fallback = self.clock.from_secs(3).0 as u32;
         let fallback_us = self.clock.to_micros(Jiffies(u64::from(fallback))) as u32;
         let sk = &mut self.socks[id];
@@ -227,10 +227,16 @@ impl Kernel {
         sk.undo = false;
         sk.ca = crate::sock::Ca::Open;
         self.init_buffer_space(id);
-        let sk = &self.socks[id];
-        if sk.opt.keep_alive {
+        self.expand_sndbuf(id);
+    }
+
+    /// SO_KEEPALIVE was set before the connection came about: the timer begins when the SYN is
+    /// answered (`[tcp_finish_connect]`), or with the child (`[tcp_create_openreq_child]`); not after
+    /// a simultaneous open.
+    pub(crate) fn begin_keepalive(&mut self, id: SockId, now: Instant) {
+        if self.socks[id].opt.keep_alive {
             let after = self.keepalive_time(id);
-            self.reset_keepalive_timer(id, after, cx.now);
+            self.reset_keepalive_timer(id, after, now);
         }
     }
 

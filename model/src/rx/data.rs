@@ -79,6 +79,9 @@ impl Kernel {
         let end = seg.end_seq();
         let sk = &mut self.socks[id];
         let payload = (end - sk.rcv_nxt) - u32::from(seg.flags.fin());
+        if sk.done {
+            sk.early_fin = sk.early_fin.or(Some(sk.rcv_nxt - 1));
+        }
         sk.bytes_received += u64::from(payload);
         sk.rcv_nxt = end;
         if seg.flags.fin() {
@@ -204,12 +207,11 @@ impl Kernel {
         sk.ack.scheduled = true;
         sk.charge(u32::from(seg.len), header_of(seg));
         let ofo = sk.ofo.get_or_insert_with(|| Box::new(Ofo::default()));
-        let met: alloc::vec::Vec<OfoRange> = ofo
-            .ranges
-            .iter()
-            .copied()
-            .filter(|r| new.seq.before(r.end) && r.seq.before(new.end))
-            .collect();
+        // What is appended to a segment that is held is not compared with those behind it.
+        // [tcp_ooo_try_coalesce]
+        let appended = ofo.ranges.iter().any(|r| r.end == new.seq);
+        let meets = |r: &OfoRange| !appended && new.seq.before(r.end) && r.seq.before(new.end);
+        let met: alloc::vec::Vec<OfoRange> = ofo.ranges.iter().copied().filter(meets).collect();
         for old in met {
             self.report_overlap(id, new, old);
         }

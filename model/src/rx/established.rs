@@ -53,12 +53,12 @@ impl Kernel {
         let input = AckInput { fast: true, challenge: true, update_ts_recent: false };
         if seg.len == 0 {
             self.tcp_ack(id, seg, input, cx);
-            return self.push_pending(id, crate::tx::Nagle::Socket, cx);
+            return self.data_send_check(id, cx);
         }
         self.data_queue(id, seg, cx);
         if seg.ack != self.socks[id].snd_una {
             self.tcp_ack(id, seg, input, cx);
-            self.push_pending(id, crate::tx::Nagle::Socket, cx);
+            self.data_send_check(id, cx);
         } else {
             self.socks[id].snd_wl1 = seg.seq;
         }

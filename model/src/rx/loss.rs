@@ -42,7 +42,7 @@ impl Kernel {
         let sk = &mut self.socks[id];
         if !sk.sack_ok {
             if sk.snd_nxt.after(sk.high_seq) && duplicate {
-                self.add_reno_sack(id);
+                self.add_reno_sack(id, news);
             } else if news.advanced {
                 sk.sacked_out = 0;
             }
@@ -80,18 +80,41 @@ impl Kernel {
     /// The timeout was a mistake: nothing is lost, and the window is as it was.
     /// `[tcp_try_undo_loss]`
     fn undo_loss(&mut self, id: SockId, frto: bool) {
-        let mut at = self.socks[id].rtx.head();
-        while let Some(skb) = at {
-            self.skbs[skb].marks.lost = false;
-            at = skb::next(&self.skbs, skb);
-        }
+        self.unmark_lost(id);
         let sk = &mut self.socks[id];
-        sk.lost_out = 0;
         sk.retransmits = 0;
         if frto || sk.sack_ok {
             sk.ca = Ca::Open;
         }
         self.restore_cwnd(id);
+    }
+
+    /// The hole was filled by the delayed original: the recovery was a mistake. True if what was
+    /// sent again must be waited for. `[tcp_try_undo_partial]`
+    pub(crate) fn undo_partial(&mut self, id: SockId) -> bool {
+        if !self.retransmitted_in_vain(id) {
+            return false;
+        }
+        if self.socks[id].retrans_out > 0 {
+            return true;
+        }
+        let again = self.any_retrans_done(id);
+        if !again {
+            self.socks[id].retrans_stamp = 0;
+        }
+        self.unmark_lost(id);
+        self.restore_cwnd(id);
+        self.try_keep_open(id, again);
+        false
+    }
+
+    fn unmark_lost(&mut self, id: SockId) {
+        let mut at = self.socks[id].rtx.head();
+        while let Some(skb) = at {
+            self.skbs[skb].marks.lost = false;
+            at = skb::next(&self.skbs, skb);
+        }
+        self.socks[id].lost_out = 0;
     }
 
     /// `[tcp_undo_cwnd_reduction]`

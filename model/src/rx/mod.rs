@@ -84,7 +84,13 @@ impl Kernel {
     /// Own data that the segment made room for goes first, then the ACK.
     /// `[tcp_data_snd_check]`, `[tcp_ack_snd_check]`
     pub(crate) fn send_check(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
-        self.push_pending(id, crate::tx::Nagle::Socket, cx);
+        self.data_send_check(id, cx);
         self.ack_check(id, cx);
+    }
+
+    /// `[tcp_data_snd_check]`
+    pub(crate) fn data_send_check(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+        self.push_pending(id, crate::tx::Nagle::Socket, cx);
+        self.check_space(id);
     }
 }

@@ -11,6 +11,10 @@ use crate::table::slab::{SkbId, SockId};
 use crate::time::Jiffies;
 use crate::tx::Nagle;
 
+/// `tcp_reordering` of a connection grows no further (the default of `net.ipv4.tcp_max_reordering`;
+/// 3.10: a constant of 127, never reached without SACK and so many segments).
+const MAX_REORDERING: u32 = 300;
+
 /// What an ACK brought. `[tcp_ack]`'s flags
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct AckNews {
@@ -215,14 +219,25 @@ impl Kernel {
                 return;
             }
             let sk = &mut self.socks[id];
-            sk.snd_cwnd = sk.snd_cwnd.min(sk.snd_ssthresh).max(2);
+            if sk.undo {
+                sk.snd_cwnd = sk.snd_ssthresh; // [tcp_end_cwnd_reduction]
+            }
         }
         match self.socks[id].ca {
             Ca::Recovery => {
                 if !self.socks[id].sack_ok && !news.advanced && duplicate {
-                    self.add_reno_sack(id);
+                    self.add_reno_sack(id, news);
+                }
+                if news.advanced && self.undo_partial(id) {
+                    return;
                 }
                 self.find_lost(id, news, cx);
+                if self.socks[id].ca != Ca::Recovery {
+                    if self.socks[id].lost_out == 0 {
+                        return;
+                    }
+                    self.enter_recovery(id);
+                }
                 news.rexmit = Rexmit::Lost;
                 return;
             }
@@ -241,7 +256,7 @@ impl Kernel {
                 sk.sacked_out = 0;
             }
             if duplicate {
-                self.add_reno_sack(id);
+                self.add_reno_sack(id, news);
             }
         }
         self.find_lost(id, news, cx);
@@ -254,22 +269,51 @@ impl Kernel {
     }
 
     /// Without SACK a duplicate ACK stands for a segment that arrived: as many may have left the
-    /// network as are not lost. `[tcp_add_reno_sack]`, `[tcp_limit_reno_sacked]`
-    pub(crate) fn add_reno_sack(&mut self, id: SockId) {
-        let sk = &mut self.socks[id];
-        let holes = sk.lost_out.max(1).min(sk.packets_out);
-        let more = (sk.sacked_out + 1).min(sk.packets_out - holes);
-        self.counters.add(Mib::TCPDelivered, u64::from(more.saturating_sub(sk.sacked_out)));
-        sk.sacked_out = more;
+    /// network as are not lost. `[tcp_add_reno_sack]`
+    pub(crate) fn add_reno_sack(&mut self, id: SockId, news: &mut AckNews) {
+        let before = self.socks[id].sacked_out;
+        self.socks[id].sacked_out += 1;
+        self.check_reno_reordering(id, 0);
+        let more = self.socks[id].sacked_out.saturating_sub(before);
+        self.counters.add(Mib::TCPDelivered, u64::from(more));
+        news.delivered += more;
     }
 
-    /// Back to normal, or nearly. `[tcp_try_to_open]`, `[tcp_try_keep_open]`
+    /// More duplicate ACKs than segments that can have caused them: so many are out of order.
+    /// `[tcp_check_reno_reordering]`, `[tcp_limit_reno_sacked]`
+    pub(crate) fn check_reno_reordering(&mut self, id: SockId, acked: u32) {
+        let sysctl = self.dupthresh(id);
+        let sk = &mut self.socks[id];
+        let holes = sk.lost_out.max(1).min(sk.packets_out);
+        if sk.sacked_out + holes <= sk.packets_out {
+            return;
+        }
+        sk.sacked_out = sk.packets_out - holes;
+        let seen = (sk.packets_out + acked).min(MAX_REORDERING);
+        sk.reordering =
+            if self.behaviour.dupacks_lower_reordering { seen } else { seen.max(sysctl) };
+    }
+
+    /// So many duplicate ACKs or SACKed segments start fast retransmit. `[tcp_sock.reordering]`
+    pub(crate) fn dupthresh(&self, id: SockId) -> u32 {
+        match self.socks[id].reordering {
+            0 => self.sysctl.tcp_reordering.max(1) as u32,
+            seen => seen,
+        }
+    }
+
+    /// Back to normal, or nearly. `[tcp_try_to_open]`
     fn try_to_open(&mut self, id: SockId) {
         let again = self.any_retrans_done(id);
-        let sk = &mut self.socks[id];
         if !again {
-            sk.retrans_stamp = 0;
+            self.socks[id].retrans_stamp = 0;
         }
+        self.try_keep_open(id, again);
+    }
+
+    /// `[tcp_try_keep_open]`
+    pub(crate) fn try_keep_open(&mut self, id: SockId, again: bool) {
+        let sk = &mut self.socks[id];
         let left = sk.sacked_out + sk.lost_out > 0;
         let ca = if left || again { Ca::Disorder } else { Ca::Open };
         if sk.ca != ca {
@@ -290,7 +334,7 @@ impl Kernel {
         if sk.packets_out == 0 {
             return;
         }
-        let threshold = self.sysctl.tcp_reordering.max(1) as u32;
+        let threshold = self.dupthresh(id);
         if sk.sack_ok && self.uses_rack() {
             let prior = sk.retrans_out;
             // Its own timer goes before the others.
@@ -322,7 +366,7 @@ impl Kernel {
         }
         self.socks[id].rack_advanced = false;
         let sk = &self.socks[id];
-        let threshold = self.sysctl.tcp_reordering.max(1) as u32;
+        let threshold = self.dupthresh(id);
         let wait = if sk.ca >= Ca::Recovery || sk.sacked_out >= threshold {
             0
         } else {
@@ -357,11 +401,40 @@ impl Kernel {
     pub(crate) fn enter_recovery(&mut self, id: SockId) {
         let sk = &mut self.socks[id];
         self.counters.inc(if sk.sack_ok { Mib::TCPSackRecovery } else { Mib::TCPRenoRecovery });
+        // [tcp_init_undo], [tcp_init_cwnd_reduction]
+        sk.undo = true;
+        sk.prior_ssthresh = sk.snd_ssthresh.max((sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2));
+        sk.prior_cwnd = sk.snd_cwnd;
+        sk.prr_delivered = 0;
+        sk.prr_out = 0;
+        sk.snd_cwnd_cnt = 0;
+        sk.snd_ssthresh = (sk.snd_cwnd / 2).max(2);
         sk.ca = Ca::Recovery;
         sk.high_seq = sk.snd_nxt;
         sk.tlp_high_seq = None;
-        sk.snd_ssthresh = (sk.snd_cwnd / 2).max(2);
-        sk.snd_cwnd = (sk.in_flight() + 1).max(sk.snd_ssthresh.min(sk.snd_cwnd));
+    }
+
+    /// In recovery the congestion window follows what arrives, down to half of what it was.
+    /// `[tcp_cwnd_reduction]` (RFC 6937, Proportional Rate Reduction)
+    pub(crate) fn reduce_cwnd(&mut self, id: SockId, delivered: u32, lost: u32, advanced: bool) {
+        if delivered == 0 {
+            return;
+        }
+        let sk = &mut self.socks[id];
+        sk.prr_delivered += delivered;
+        let (goal, flight) = (i64::from(sk.snd_ssthresh), i64::from(sk.in_flight()));
+        let (arrived, out) = (i64::from(sk.prr_delivered), i64::from(sk.prr_out));
+        let send = if goal < flight {
+            let prior = i64::from(sk.prior_cwnd.max(1));
+            (goal * arrived + prior - 1) / prior - out
+        } else {
+            let more =
+                if self.behaviour.prr_slows_after_loss { advanced && lost == 0 } else { true };
+            ((arrived - out).max(delivered.into()) + i64::from(more)).min(goal - flight)
+        };
+        // The first is sent again at once.
+        let send = send.max(i64::from(sk.prr_out == 0));
+        sk.snd_cwnd = u32::try_from(flight + send).unwrap_or(0);
     }
 
     /// `[tcp_xmit_recovery]`

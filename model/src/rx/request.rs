@@ -240,6 +240,7 @@ impl Kernel {
             .then(|| self.clock.micros(cx.now).saturating_sub(request.sent_us));
         self.take_timestamp(child, seg);
         self.update_rtt(child, true, sample, cx.now);
+        self.begin_keepalive(child, cx.now);
         self.rx_sock(child, seg, cx);
         self.wake(parent);
     }

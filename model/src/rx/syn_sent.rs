@@ -89,7 +89,8 @@ impl Kernel {
         sk.ack.lrcvtime = jiffies;
         self.initialize_rcv_mss(id);
         self.set_state(id, TcpState::Established, cx);
-        self.init_transfer(id, cx);
+        self.init_transfer(id);
+        self.begin_keepalive(id, cx.now);
         let sk = &mut self.socks[id];
         sk.lsndtime = jiffies;
         sk.retrans_stamp = 0;
@@ -97,9 +98,10 @@ impl Kernel {
             sk.pred_win = Some(sk.snd_wnd as u16);
         }
         self.wake(id);
+        let waits = core::mem::take(&mut self.socks[id].write_pending);
         let sk = &self.socks[id];
-        if sk.opt.defer_accept > 0 || self.in_pingpong_mode(id) {
-            // The program is expected to speak first: its data will carry the ACK.
+        if waits || sk.opt.defer_accept > 0 || self.in_pingpong_mode(id) {
+            // The program is about to speak: its data will carry the ACK.
             let max = self.clock.from_millis(200);
             let now = self.clock.jiffies(cx.now);
             let sk = &mut self.socks[id];

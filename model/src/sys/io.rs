@@ -6,7 +6,6 @@ use crate::kernel::{Fd, Kernel};
 use crate::sink::{Cx, Sink};
 use crate::state::TcpState;
 use crate::table::slab::SockId;
-use crate::tx::Nagle;
 
 impl Kernel {
     /// send(): how many bytes were taken; EAGAIN if none fit. `more` is MSG_MORE.
@@ -21,6 +20,15 @@ impl Kernel {
         let answer = self.send_sock(id, len, more, cx);
         self.settle(cx);
         answer
+    }
+
+    /// A program that does not poll waits in send() for the connection to come about: the ACK of
+    /// the SYN-ACK waits for its data. `[sk_stream_wait_connect]`
+    pub fn wait_to_send(&mut self, fd: Fd) -> Result<(), Errno> {
+        let id = self.sock_of(fd)?;
+        let sk = &mut self.socks[id];
+        sk.write_pending = matches!(sk.state, TcpState::SynSent | TcpState::SynRecv);
+        Ok(())
     }
 
     fn send_sock(
@@ -41,19 +49,11 @@ impl Kernel {
         if !open || sk.send_shutdown {
             return Err(Errno::EPIPE);
         }
-        let room = self.send_space(id);
-        if room == 0 {
-            self.socks[id].no_space = true;
-            return Err(Errno::EAGAIN);
-        }
-        let take = len.min(room);
         self.restart_cwnd_after_idle(id, cx);
-        self.queue_payload(id, take, more);
-        self.push_pending(id, if more { Nagle::Cork } else { Nagle::Socket }, cx);
-        if take < len {
-            self.socks[id].no_space = true;
+        match self.write(id, len, more, cx) {
+            0 if len > 0 => Err(Errno::EAGAIN),
+            taken => Ok(taken),
         }
-        Ok(take)
     }
 
     /// After an idle RTO the congestion window begins anew.
@@ -75,20 +75,6 @@ impl Kernel {
         }
     }
 
-    /// Bytes that the send buffer still takes. The kernel counts buffers with their overhead and
-    /// lets the buffer grow with the congestion window; here it is a plain limit in bytes.
-    pub(crate) fn send_space(&self, id: SockId) -> u32 {
-        let sk = &self.socks[id];
-        let limit = if sk.opt.sndbuf_locked {
-            sk.opt.sndbuf / 2
-        } else {
-            (2 * sk.snd_cwnd.max(10) * 4096).max(sk.opt.sndbuf)
-        };
-        let empty = sk.unsent.is_empty() && sk.rtx.is_empty();
-        let queued = if empty { 0 } else { sk.write_seq - sk.snd_una };
-        limit.saturating_sub(queued)
-    }
-
     /// recv(): how many bytes were read, 0 at end of file; EAGAIN if nothing is there.
     pub fn recv(&mut self, fd: Fd, len: u32, cx: &mut Cx<'_, impl Sink>) -> Result<u32, Errno> {
         let id = self.sock_of(fd)?;
@@ -96,12 +82,20 @@ impl Kernel {
         if sk.state == TcpState::Listen {
             return Err(Errno::ENOTCONN);
         }
-        let take = len.min(sk.unread());
+        if sk.early_fin == Some(sk.copied_seq) && len > 0 {
+            sk.copied_seq += 1;
+            sk.uncharge(1, 0);
+            return Ok(0);
+        }
+        let early_fin = sk.early_fin.filter(|fin| fin.after(sk.copied_seq));
+        let take = len.min(early_fin.map_or_else(|| sk.unread(), |fin| fin - sk.copied_seq));
         if take > 0 {
             let before = sk.rcv_nxt - sk.copied_seq;
             sk.copied_seq += take;
             let held: u32 = sk.ofo_ranges().iter().map(|r| r.end - r.seq).sum();
-            if sk.done && sk.unread() == 0 && (sk.fin_merged || take < len) {
+            if early_fin == Some(sk.copied_seq) {
+                sk.copied_seq += 1;
+            } else if sk.done && sk.unread() == 0 && (sk.fin_merged || take < len) {
                 sk.copied_seq = sk.rcv_nxt;
             }
             let after = sk.rcv_nxt - sk.copied_seq;

@@ -54,7 +54,7 @@ impl Kernel {
             if sk.state != TcpState::Close && sk.unread() >= sk.opt.rcv_lowat.max(1) {
                 ready = ready.with(Ready::IN);
             }
-            if sk.send_shutdown || self.send_space(id) > 0 {
+            if sk.send_shutdown || self.is_writeable(id) {
                 ready = ready.with(Ready::OUT);
             }
         }

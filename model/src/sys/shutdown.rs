@@ -128,6 +128,7 @@ impl Kernel {
         if !sk.addr_explicit {
             sk.flow.saddr = crate::flow::Addr::ANY;
         }
+        sk.write_pending = false;
         sk.rcv_shutdown = false;
         sk.send_shutdown = false;
         sk.done = false;

@@ -238,6 +238,7 @@ impl Kernel {
         if before != self.socks[id].in_flight() {
             if self.socks[id].ca < Ca::Recovery {
                 self.enter_recovery(id);
+                self.reduce_cwnd(id, 1, 0, false);
             }
             self.retransmit_lost(id, true, cx);
         }

@@ -6,6 +6,7 @@ mod output;
 mod reset;
 mod retransmit;
 mod window;
+mod write;
 
 pub(crate) use output::Nagle;
 pub(crate) use window::{full_space, initial_window, wscale_for};

@@ -4,10 +4,9 @@
 use crate::cause::Cause;
 use crate::counters::Mib;
 use crate::kernel::Kernel;
-use crate::segment::Flags;
 use crate::seq::Seq;
 use crate::sink::{Cx, Sink};
-use crate::skb::Skb;
+use crate::skb::{self, Skb};
 use crate::sock::{Ca, Pending, Sock};
 use crate::table::slab::{SkbId, SockId};
 
@@ -27,6 +26,8 @@ pub(crate) enum Nagle {
 pub(crate) enum Burst {
     /// All that may go.
     All,
+    /// The head of the queue, if it may go.
+    One,
     /// One segment, whatever the congestion window says: a tail loss probe.
     Probe,
 }
@@ -65,6 +66,7 @@ impl Kernel {
                 n if self.behaviour.bursts_half_of_cwnd => n.min((sk.snd_cwnd / 2).max(1)),
                 n => n,
             };
+            self.grow_head(id, quota);
             let Some(limit) = self.send_limit(id, skb, quota, nagle) else { break };
             if self.skbs[skb].len() > limit {
                 self.socks[id].unsent.split(&mut self.skbs, skb, limit);
@@ -73,8 +75,12 @@ impl Kernel {
             self.skbs[skb].unit = self.current_mss(id) as u16;
             self.transmit_queued(id, skb, cause, cx);
             self.new_data_sent(id, cx);
+            if self.socks[id].ca == Ca::Recovery {
+                self.socks[id].prr_out += self.skbs[skb].segments();
+            }
+            self.minshall_update(id, skb);
             sent = true;
-            if burst == Burst::Probe {
+            if burst != Burst::All {
                 break;
             }
         }
@@ -97,6 +103,34 @@ impl Kernel {
             sk.cwnd_limited = limited;
             sk.max_packets_out = sk.packets_out;
             sk.cwnd_usage_seq = sk.snd_nxt;
+        }
+    }
+
+    /// The head of the queue takes from the pieces behind it what one burst still has room for.
+    /// `[tcp_grow_skb]`
+    fn grow_head(&mut self, id: SockId, quota: u32) {
+        if !self.behaviour.grows_pieces_when_sent {
+            return;
+        }
+        let mss = self.current_mss(id);
+        let Some(head) = self.socks[id].unsent.head() else { return };
+        let most = mss * quota.min(self.burst_segments(id, mss));
+        let Some(room) = most.checked_sub(self.skbs[head].len()).filter(|&room| room > 0) else {
+            return;
+        };
+        let Some(behind) = skb::next(&self.skbs, head) else { return };
+        let piece = self.skbs[behind];
+        let taken = room.min(piece.len());
+        if taken == 0 {
+            return;
+        }
+        if taken < piece.len() {
+            self.skbs[head].end_seq += taken;
+            self.skbs[behind].seq += taken;
+        } else {
+            self.skbs[head].end_seq = piece.end_seq;
+            self.skbs[head].flags |= piece.flags;
+            self.socks[id].unsent.remove_next(&mut self.skbs, head);
         }
     }
 
@@ -146,14 +180,20 @@ impl Kernel {
         let prior = sk.packets_out;
         sk.snd_nxt = piece.end_seq;
         sk.packets_out += segments;
-        if piece.len() < segments * u32::from(piece.unit) {
-            sk.snd_sml = piece.end_seq; // [tcp_minshall_update]
-        }
         if !piece.flags.syn() {
             self.counters.add(Mib::TCPOrigDataSent, u64::from(segments));
         }
         if prior == 0 || self.socks[id].pending == Pending::LossProbe {
             self.rearm_rto(id, cx);
+        }
+    }
+
+    /// Remembers a small segment, for Nagle. What a zero-window probe sends is not remembered.
+    /// `[tcp_minshall_update]`
+    fn minshall_update(&mut self, id: SockId, skb: SkbId) {
+        let piece = self.skbs[skb];
+        if piece.len() < piece.segments() * u32::from(piece.unit) {
+            self.socks[id].snd_sml = piece.end_seq;
         }
     }
 
@@ -195,57 +235,6 @@ impl Kernel {
         let when = self.clock.from_micros(timeout_us);
         self.reset_xmit_timer(id, Pending::LossProbe, when, cx.now);
         true
-    }
-
-    /// Queues `len` bytes of the program's, in pieces as large as one burst may be.
-    /// `[tcp_sendmsg_locked]`
-    pub(crate) fn queue_payload(&mut self, id: SockId, len: u32, more: bool) {
-        let goal = self.size_goal(id);
-        let mut left = len;
-        while left > 0 {
-            let tail = self.socks[id].unsent.tail();
-            let room = tail.map_or(0, |t| goal.saturating_sub(self.skbs[t].len()));
-            let take = if room > 0 { left.min(room) } else { left.min(goal) };
-            let seq = self.socks[id].write_seq;
-            match tail {
-                Some(tail) if room > 0 => {
-                    let skb = &mut self.skbs[tail];
-                    skb.end_seq += take;
-                    // What is appended first takes an earlier PSH back.
-                    skb.flags = skb.flags.without(Flags::PSH);
-                }
-                _ => {
-                    let skb = self.skbs.insert(Skb::new(seq, take, Flags::ACK));
-                    let sk = &mut self.socks[id];
-                    sk.unsent.push(&mut self.skbs, skb);
-                }
-            }
-            let sk = &mut self.socks[id];
-            sk.write_seq += take;
-            left -= take;
-            let forced = sk.write_seq.after(sk.pushed_seq + (sk.max_window >> 1));
-            if forced || (left == 0 && !more) {
-                self.mark_push(id);
-            }
-        }
-    }
-
-    /// PSH on what is written so far. `[tcp_mark_push]`
-    fn mark_push(&mut self, id: SockId) {
-        let sk = &mut self.socks[id];
-        sk.pushed_seq = sk.write_seq;
-        if let Some(tail) = sk.unsent.tail() {
-            self.skbs[tail].flags |= Flags::PSH;
-        }
-    }
-
-    /// The largest piece: whole segments, at most half the peer's largest window.
-    /// `[tcp_xmit_size_goal]`
-    fn size_goal(&self, id: SockId) -> u32 {
-        let sk = &self.socks[id];
-        let mss = self.current_mss(id).max(1);
-        let half = if sk.max_window > 536 { sk.max_window / 2 } else { sk.max_window };
-        (half.min(65_000) / mss).max(1) * mss
     }
 
     /// What fits a segment now: the MSS less the SACK blocks that go with it.

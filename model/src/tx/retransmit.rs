@@ -206,6 +206,12 @@ impl Kernel {
     /// Everything out is taken for lost. `[tcp_enter_loss]`, `[tcp_timeout_mark_lost]`
     pub(crate) fn enter_loss(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
         let now_us = self.clock.micros(cx.now);
+        // Many duplicate ACKs before a timeout: so much reordering was taken for granted wrongly.
+        let usual = self.sysctl.tcp_reordering.max(1) as u32;
+        let sk = &mut self.socks[id];
+        if sk.ca <= Ca::Disorder && sk.sacked_out >= usual {
+            sk.reordering = sk.reordering.min(usual);
+        }
         let mut at = self.socks[id].rtx.head();
         let head = at;
         let rack = self.uses_rack() && self.socks[id].sack_ok;
@@ -245,9 +251,11 @@ impl Kernel {
         if !piece.marks.lost {
             piece.marks.lost = true;
             sk.lost_out += segments;
+            sk.lost = sk.lost.wrapping_add(segments);
         } else if piece.marks.retrans {
             piece.marks.retrans = false;
             sk.retrans_out = sk.retrans_out.saturating_sub(segments);
+            sk.lost = sk.lost.wrapping_add(segments);
             if self.behaviour.counts_every_timeout {
                 self.counters.add(Mib::TCPLostRetransmit, u64::from(segments));
             }
@@ -281,6 +289,10 @@ impl Kernel {
                     return;
                 }
                 self.counters.inc(mib);
+                let segments = self.skbs[skb].segments();
+                if self.socks[id].ca == Ca::Recovery {
+                    self.socks[id].prr_out += segments;
+                }
                 if self.socks[id].rtx.head() == Some(skb) {
                     let rto = crate::time::Jiffies(u64::from(self.socks[id].rto));
                     if self.socks[id].pending != Pending::Reordering {

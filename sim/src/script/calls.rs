@@ -263,7 +263,11 @@ impl Player<'_> {
                         return Some(Answer::of(Ok(pending.taken.into())));
                     }
                 }
-                Err(Errno::EAGAIN) if waits => return None,
+                Err(Errno::EAGAIN) if waits => {
+                    // It cannot fail: the descriptor was good a moment ago.
+                    let _ = self.with(|kernel, _| kernel.wait_to_send(file.fd));
+                    return None;
+                }
                 Err(_) if pending.taken > 0 => {
                     return Some(Answer::of(Ok(pending.taken.into())));
                 }
