@@ -311,7 +311,7 @@ impl<'a, W: Watch> AppCx<'a, W> {
     /// Begins to send a message; what does not fit goes with [`AppCx::send_rest`].
     pub(crate) fn send(&mut self, fd: Fd, bytes: u32) -> Result<(), Errno> {
         if let Some(conn) = self.conns.get_mut(fd) {
-            conn.left = bytes;
+            conn.left += bytes;
         }
         self.send_rest(fd)
     }

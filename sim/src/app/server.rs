@@ -89,8 +89,14 @@ impl Server {
     fn serve(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
         let Some(conn) = cx.conn(fd) else { return };
         let phase = conn.phase;
-        if conn.left > 0 && cx.send_rest(fd).is_err() {
-            return close(fd, cx);
+        if conn.left > 0 {
+            if cx.send_rest(fd).is_err() {
+                return close(fd, cx);
+            }
+            self.answered(fd, cx);
+            if cx.conn(fd).is_none_or(|conn| conn.phase == Phase::Fresh) {
+                return;
+            }
         }
         let greets = phase == Phase::Reading && self.plan.request == 0;
         if greets {
@@ -116,7 +122,8 @@ impl Server {
             self.think(fd, cx);
         }
         let Some(conn) = cx.conn(fd) else { return };
-        if conn.eof && matches!(conn.phase, Phase::Reading | Phase::Answered) {
+        let idle = matches!(conn.phase, Phase::Reading | Phase::Answered) && conn.left == 0;
+        if conn.eof && idle {
             self.begin_to_leave(fd, cx);
         }
     }
@@ -132,11 +139,24 @@ impl Server {
             return;
         }
         conn.phase = Phase::Answered;
-        let eof = conn.eof;
-        if cx.send(fd, self.plan.response).is_err() || self.plan.closes_first {
+        if cx.send(fd, self.plan.response).is_err() {
             close(fd, cx);
-        } else if eof {
-            self.begin_to_leave(fd, cx);
+        } else {
+            self.answered(fd, cx);
+        }
+    }
+    /// What follows an answer, once all of it has found room in the send buffer.
+    fn answered(&mut self, fd: Fd, cx: &mut AppCx<'_, impl Watch>) {
+        match cx.conn(fd) {
+            Some(conn) if conn.left == 0 && conn.phase == Phase::Answered => {
+                let eof = conn.eof;
+                if self.plan.closes_first {
+                    close(fd, cx);
+                } else if eof {
+                    self.begin_to_leave(fd, cx);
+                }
+            }
+            _ => {}
         }
     }
     fn begin_to_leave(&mut self, fd: Fd, cx: &mut AppCx<'_, impl Watch>) {
