@@ -85,6 +85,12 @@ impl Redis {
         self.plan_next(cx.now);
     }
     pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
+        let waits = cx.conn(fd).is_some_and(|conn| conn.left > 0);
+        if waits && ready.has(Ready::OUT) {
+            // The rest of an answer that did not fit takes no turn. If it fails, the error is read
+            // in its turn.
+            let _ = cx.send_rest(fd);
+        }
         if !ready.has(Ready::IN) && !ready.has(Ready::ERR) && !ready.has(Ready::HUP) {
             return;
         }
@@ -134,8 +140,7 @@ impl Redis {
                 conn.got += n;
                 let commands = conn.got / self.plan.request.max(1);
                 conn.got %= self.plan.request.max(1);
-                // With nothing new it goes on with an answer that did not fit.
-                if cx.send(fd, commands * self.plan.response).is_err() {
+                if commands > 0 && cx.send(fd, commands * self.plan.response).is_err() {
                     close(fd, cx);
                 }
             }
