@@ -1,4 +1,4 @@
-//! `finwait plot`: a run as pictures. One file for each kind; [`KINDS`] knows them all.
+//! `finwait plot`: a run as pictures. One file for each kind; `kind.rs` knows them all.
 
 mod compare;
 mod flows;
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// What to draw; several kinds make several files.
     #[arg(value_name = "KIND", required = true)]
     pub(crate) kinds: Vec<String>,
-    /// Draw as SVG, whose texts can be searched [default].
+    /// Draw as SVG, whose texts can be searched.
     #[arg(long, group = "picture")]
     pub(crate) svg: bool,
     /// Draw as PNG, two dots wide and high for each pixel.
