@@ -132,6 +132,7 @@ impl Kernel {
         sk.rcv_shutdown = false;
         sk.send_shutdown = false;
         sk.done = false;
+        sk.early_fin = None;
         sk.copied_seq = sk.rcv_nxt;
         sk.rmem = 0;
         sk.srtt_us = 0;
