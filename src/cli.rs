@@ -1,6 +1,6 @@
 //! What was typed, nothing more.
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, Parser, Subcommand};
 
 use crate::cmd;
 
@@ -12,6 +12,15 @@ use crate::cmd;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// Colours: where the output is a terminal and NO_COLOR is not set, or always, or never.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub(crate) color: ColorChoice,
 }
 
 /// The commands.

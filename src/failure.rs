@@ -4,9 +4,11 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Snippet};
 
 use finwait_sim::scenario::Error;
+
+use crate::ink;
 
 /// What a command that ran to its end found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +52,7 @@ impl Failure {
         if let Some(help) = &error.help {
             report = report.element(Level::HELP.message(help.as_str()));
         }
-        Self::Input(Renderer::plain().render(&[report]))
+        Self::Input(ink::renderer().render(&[report]))
     }
     /// A file that cannot be read.
     pub(crate) fn unreadable(path: &str, error: &io::Error) -> Self {

@@ -6,6 +6,7 @@
 mod cli;
 mod cmd;
 mod failure;
+mod ink;
 mod interrupt;
 mod out_dir;
 mod plan;
@@ -23,7 +24,9 @@ use cli::{Cli, Command};
 use failure::{Failure, Verdict};
 
 fn main() -> ExitCode {
+    ink::choose(ink::asked(std::env::args_os().skip(1)));
     let cli = Cli::parse();
+    ink::choose(cli.color);
     let result = match cli.command {
         None => cmd::run::run(&cmd::run::Args::default()),
         Some(Command::Run(args)) => cmd::run::run(&args),
@@ -52,7 +55,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            eprintln!("{failure}");
+            eprintln!("{}", ink::complaint(&failure.to_string()));
             ExitCode::from(2)
         }
     }

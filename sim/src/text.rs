@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers and lines as people read them.
 
 /// 1234567 as `1,234,567`.
 pub fn grouped(number: u64) -> String {
@@ -28,6 +28,24 @@ pub fn millis(ns: u64) -> String {
     format!("{}.{}", ns / 1_000_000, ns / 100_000 % 10)
 }
 
+/// The text in lines of at most `width` characters, broken at spaces; a longer word stands alone.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +58,11 @@ mod tests {
         assert_eq!(seconds(53_204_117_999, 6), "53.204117");
         assert_eq!(seconds(300_000_000_000, 0), "300");
         assert_eq!(millis(42_903_000), "42.9");
+    }
+    #[test]
+    fn lines() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a-word-that-is-long b", 7), ["a-word-that-is-long", "b"]);
+        assert_eq!(wrapped("", 7), [""]);
     }
 }

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use super::extract;
 
 use crate::failure::{Failure, Verdict};
+use crate::ink;
 
 /// Play packetdrill scripts on the model.
 ///
@@ -206,7 +207,7 @@ fn one(path: &Path, args: &Args) -> Run {
         }
     };
     let refuse = |error: &ScriptError| {
-        let text = error.render(&file, &String::from_utf8_lossy(&bytes));
+        let text = error.render_by(&ink::renderer(), &file, &String::from_utf8_lossy(&bytes));
         Outcome::Refused { kind: Some(error.kind), line: error.pos.line, text }
     };
     let folder = path.parent().unwrap_or_else(|| Path::new(".")).to_owned();
@@ -246,7 +247,7 @@ fn impossible(release: Release, sysctls: &[(String, String)]) -> Option<Outcome>
         let end = u32::try_from(text.len()).unwrap_or(0);
         let pos = Pos { line: 1, column: 1, start: 0, end };
         let error = sysctl_error(pos, release, name, value, &error);
-        let text = error.render("--set", &text);
+        let text = error.render_by(&ink::renderer(), "--set", &text);
         Some(Outcome::Refused { kind: Some(error.kind), line: 0, text })
     })
 }
@@ -261,7 +262,9 @@ fn counters(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
 
 fn text_lines(out: &mut impl Write, runs: &[Run], trace: bool) -> io::Result<()> {
     for run in runs {
-        writeln!(out, "{}: {}", run.file, run.verdict())?;
+        let style = if run.passed() { ink::GOOD } else { ink::BAD };
+        let style = ink::if_wanted(ink::stdout(), style);
+        writeln!(out, "{}: {style}{}{style:#}", run.file, run.verdict())?;
         if let (true, Outcome::Played(played)) = (trace, &run.outcome) {
             write!(out, "{}", report::trace(played))?;
         }

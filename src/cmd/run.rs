@@ -14,6 +14,7 @@ use finwait_sim::world::Turns;
 use super::record::Recordings;
 use super::report;
 use crate::failure::{Failure, Verdict, print};
+use crate::ink;
 use crate::interrupt::Interrupt;
 use crate::out_dir::Folder;
 use crate::plan::{self, CapturePlan, RunPlan};
@@ -88,10 +89,10 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         written.map_err(|error| file.complaint()(&error))?;
         file.keep()?;
     }
-    let text = || story::render(&plan.scenario, &outcome, counter.as_ref(), wall_s);
+    let text = |colours| story::render(&plan.scenario, &outcome, counter.as_ref(), wall_s, colours);
     let json = || json::render(&outcome, wall_s);
     if let Some(folder) = &folder {
-        folder.write("summary.txt", text().as_bytes())?;
+        folder.write("summary.txt", text(false).as_bytes())?;
         folder.write("summary.json", json().as_bytes())?;
     }
     let mut broken_off = false;
@@ -99,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         let whole = report::of_run(folder, &plan.scenario, &outcome, counter.as_ref(), &interrupt)?;
         broken_off = !whole;
     }
-    print(&if args.json { json() } else { text() })?;
+    print(&if args.json { json() } else { text(ink::stdout()) })?;
     if let Some(failure) = trouble {
         return Err(failure);
     }

@@ -16,6 +16,7 @@ use finwait_verify::tap::Tap;
 use finwait_verify::{guard, netns, plan, triple};
 
 use crate::failure::{Failure, Verdict, print};
+use crate::ink;
 
 /// Where scripts are looked for if none is named, and where small differing cases go.
 const SCRIPTS: &str = "examples/scripts";
@@ -148,7 +149,9 @@ fn read(file: &Path) -> Result<Option<Case>, Failure> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|e| Failure::Input(format!("error: {name}: {e}")))?;
     let source = String::from_utf8_lossy(&bytes);
-    let wrong = |e: script::diagnostic::ScriptError| Failure::Input(e.render(&name, &source));
+    let wrong = |e: script::diagnostic::ScriptError| {
+        Failure::Input(e.render_by(&ink::renderer(), &name, &source))
+    };
     let parsed = script::parse(&bytes).map_err(wrong)?;
     if parsed.kernel.is_some_and(|k| k != Release::V6_18) {
         return Ok(None);
@@ -213,8 +216,10 @@ fn story(options: &Options, setup: &Setup, report: &Report) -> String {
     for (case, entry) in &report.foreseen {
         let _ = writeln!(out, "{case} differs as entry {entry} of docs/divergences.md foresees");
     }
-    let _ =
-        write!(out, "kernel {}: {} of {} agree", kernel_version(), report.agreed, report.played);
+    let all = report.agreed + report.foreseen.len() == report.played;
+    let style = ink::if_wanted(ink::stdout(), if all { ink::GOOD } else { ink::BAD });
+    let agreed = format!("{style}{} of {} agree{style:#}", report.agreed, report.played);
+    let _ = write!(out, "kernel {}: {agreed}", kernel_version());
     match report.foreseen.len() {
         0 => out.push('\n'),
         n => {
@@ -225,7 +230,8 @@ fn story(options: &Options, setup: &Setup, report: &Report) -> String {
 }
 
 fn told(finding: &Finding) -> String {
-    let mut out = format!("{}\n{}\n\n", finding.case.name, finding.difference);
+    let style = ink::if_wanted(ink::stdout(), ink::BAD);
+    let mut out = format!("{style}{}{style:#}\n{}\n\n", finding.case.name, finding.difference);
     let _ = writeln!(out, "{}", finding.ladder);
     let _ = writeln!(out, "{}", finding.script);
     if let Some(path) = &finding.saved {

@@ -10,6 +10,7 @@ use finwait_sim::why::{Chain, Link, Stack};
 use finwait_sim::world::HostId;
 
 use super::text::wrapped;
+use crate::ink;
 
 /// The widest line.
 const WIDTH: usize = 96;
@@ -24,8 +25,10 @@ pub(crate) fn text(rec: &Recording, chains: &[Chain]) -> String {
 
 fn one(rec: &Recording, chain: &Chain) -> String {
     let flow = chain.segment.flow;
+    let shouts = ink::stdout() && chain.segment.flags.rst();
+    let style = ink::if_wanted(shouts, ink::BAD);
     let mut out = format!(
-        "{} from {} to {}, {}",
+        "{style}{} from {} to {}, {}",
         if chain.segment.flags.rst() { "RST".to_owned() } else { chain.segment.to_string() },
         end(rec, flow.source()),
         end(rec, flow.destination()),
@@ -34,7 +37,7 @@ fn one(rec: &Recording, chain: &Chain) -> String {
     if let Some(because) = chain.because {
         let _ = write!(out, ", {}", because.name());
     }
-    out.push_str("\n\n");
+    let _ = write!(out, "{style:#}\n\n");
     for (place, link) in chain.links.iter().enumerate() {
         tell(&mut out, rec, place, link);
     }

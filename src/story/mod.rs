@@ -15,6 +15,7 @@ use finwait_sim::findings;
 use finwait_sim::run::Outcome;
 use finwait_sim::scenario::{Scenario, Setting};
 
+use crate::ink;
 use text::{counted, grouped, wrapped};
 
 /// The same scenario with sysctls that might have helped.
@@ -29,12 +30,13 @@ pub(crate) struct Counter {
 /// How wide the story is, in characters.
 const WIDTH: usize = 98;
 
-/// The story.
+/// The story, in plain text or with colours.
 pub(crate) fn render(
     scenario: &Scenario,
     outcome: &Outcome,
     counter: Option<&Counter>,
     wall_s: f64,
+    colours: bool,
 ) -> String {
     let mut out = String::new();
     title(&mut out, scenario, outcome);
@@ -45,10 +47,11 @@ pub(crate) fn render(
     tables::waits(&mut out, hero, counter);
     clients(&mut out, outcome);
     for host in &outcome.hosts {
-        resets::section(&mut out, host, outcome);
+        resets::section(&mut out, host, outcome, ink::if_wanted(colours, ink::BAD));
     }
     if outcome.rst_count() == 0 {
-        out.push_str("No RST was sent.\n\n");
+        let style = ink::if_wanted(colours, ink::GOOD);
+        let _ = writeln!(out, "{style}No RST was sent.{style:#}\n");
     }
     resets::counter_run(&mut out, scenario, outcome, counter);
     resets::death_row(&mut out, hero);

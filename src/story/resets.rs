@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use anstyle::Style;
+
 use finwait_sim::because::Group;
 use finwait_sim::findings;
 use finwait_sim::run::{HostOutcome, Outcome};
@@ -15,11 +17,12 @@ const GROUPS: usize = 4;
 const INDENT: &str = "          ";
 
 /// The RSTs that one host sent.
-pub(super) fn section(out: &mut String, host: &HostOutcome, outcome: &Outcome) {
+pub(super) fn section(out: &mut String, host: &HostOutcome, outcome: &Outcome, style: Style) {
     if host.rst.is_empty() {
         return;
     }
-    let _ = writeln!(out, "RSTs that {} sent: {}", host.name, grouped(host.rst_count()));
+    let count = grouped(host.rst_count());
+    let _ = writeln!(out, "{style}RSTs that {} sent: {count}{style:#}", host.name);
     for group in host.rst.iter().take(GROUPS) {
         one(out, group, outcome);
     }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod captures;
+mod color;
 mod connections;
 mod docs;
 mod explain;

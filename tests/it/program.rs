@@ -1,7 +1,8 @@
 //! Starts the built program.
 
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// What came of it.
 pub(crate) struct Ended {
@@ -26,6 +27,20 @@ pub(crate) fn command(args: &[&str]) -> Command {
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// Waits until so many bytes stand in a file that a program writes, then interrupts the program as
+/// Ctrl-C would. As soon as something is in the file, signals are caught.
+pub(crate) fn interrupt_at(child: Child, file: &Path, bytes: u64) -> Output {
+    let mut waited = 0;
+    while std::fs::metadata(file).map_or(0, |it| it.len()) < bytes {
+        std::thread::sleep(Duration::from_millis(20));
+        waited += 1;
+        assert!(waited < 3000, "nothing is written");
+    }
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("there is a kill").success());
+    child.wait_with_output().expect("it ends")
 }
 
 /// A folder for one test's files, empty.

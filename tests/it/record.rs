@@ -2,12 +2,10 @@
 //! interrupted run can be read.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 use finwait_sim::recording::{End, Filter, Recording, What};
 
-use crate::program::{command, finwait, scratch};
+use crate::program::{command, finwait, interrupt_at, scratch};
 
 const APART: &str = "examples/scenarios/closes-apart.toml";
 
@@ -74,17 +72,8 @@ fn ctrl_c_ends_a_run_that_can_be_read() {
     let path = folder.join("run.fwr");
     let args = ["run", "--duration", "1h", "--record", text(&path)];
     let child = command(&args).spawn().expect("it starts");
-    // As soon as something is in the file the run has begun and signals are caught.
     let part = folder.join("run.fwr.part");
-    let mut waited = 0;
-    while std::fs::metadata(&part).map_or(0, |it| it.len()) < 200_000 {
-        std::thread::sleep(Duration::from_millis(20));
-        waited += 1;
-        assert!(waited < 3000, "nothing is written");
-    }
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.expect("there is a kill").success());
-    let ended = child.wait_with_output().expect("it ends");
+    let ended = interrupt_at(child, &part, 200_000);
     let stderr = String::from_utf8(ended.stderr).expect("it is text");
     assert_eq!(ended.status.code(), Some(130), "{stderr}");
     assert!(stderr.starts_with("interrupted: ") && stderr.contains(" of 3600s"), "{stderr}");

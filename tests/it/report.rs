@@ -3,14 +3,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use finwait_sim::text::grouped;
 
 use crate::outside::here;
-use crate::program::{Ended, command, finwait, scratch};
+use crate::program::{Ended, command, finwait, interrupt_at, scratch};
 
 const APART: &str = "examples/scenarios/closes-apart.toml";
 const FILES: [&str; 2] = ["report.html", "report.md"];
@@ -108,15 +107,7 @@ fn an_interrupted_run_has_a_whole_report_of_what_there_is() {
     let child = command(&["run", "--duration", "1h", "--out", text(&folder)]).spawn();
     let child = child.expect("it starts");
     let part = folder.join("run.fwr.part");
-    let mut waited = 0;
-    while std::fs::metadata(&part).map_or(0, |it| it.len()) < 200_000 {
-        std::thread::sleep(Duration::from_millis(20));
-        waited += 1;
-        assert!(waited < 3000, "nothing is written");
-    }
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.expect("there is a kill").success());
-    let ended = child.wait_with_output().expect("it ends");
+    let ended = interrupt_at(child, &part, 200_000);
     assert_eq!(ended.status.code(), Some(130));
     let page = read(&folder.join("report.html"));
     assert!(page.contains("The run was interrupted: "), "it says so");

@@ -66,6 +66,10 @@ impl ScriptError {
 
     /// The error with the line of `source` that it is about, as rustc would show it.
     pub fn render(&self, file: &str, source: &str) -> String {
+        self.render_by(&Renderer::plain(), file, source)
+    }
+    /// The same by a renderer that may have colours.
+    pub fn render_by(&self, renderer: &Renderer, file: &str, source: &str) -> String {
         let (first, slice) = lines_around(source, self.pos);
         let from = (self.pos.start as usize).saturating_sub(first.1).min(slice.len());
         let to = (self.pos.end as usize).saturating_sub(first.1).clamp(from, slice.len());
@@ -79,7 +83,7 @@ impl ScriptError {
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
-        let mut text = Renderer::plain().render(&[group]).to_string();
+        let mut text = renderer.render(&[group]).to_string();
         text.push('\n');
         text
     }

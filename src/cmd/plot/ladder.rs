@@ -5,12 +5,13 @@ use std::io::IsTerminal as _;
 use ratatui::crossterm::terminal;
 use serde_json::{Value, json};
 
-use finwait_viz::ladder::{self, Panel};
+use finwait_viz::ladder::{self, Ink, Panel};
 use finwait_viz::run::Run;
 use finwait_viz::story::{Story, What, words};
 
 use super::{Format, Made, Session, flows};
 use crate::failure::Failure;
+use crate::ink;
 use crate::source::broken;
 
 /// Columns of a printed ladder where nobody knows better.
@@ -33,7 +34,10 @@ pub(crate) fn make(session: &mut Session<'_>, format: Format) -> Result<Made, Fa
         headings = vec!["as it was".to_owned(), heading];
     }
     if format == Format::Text {
-        let text = if args.json { printed_json(&stories) } else { printed(&headings, &stories) };
+        let printed_to_stdout = args.output.as_ref().is_none_or(|path| path.as_os_str() == "-");
+        let colours = printed_to_stdout && ink::stdout();
+        let text =
+            if args.json { printed_json(&stories) } else { printed(&headings, &stories, colours) };
         return Ok(Made::Text(text));
     }
     if stories.len() > BESIDE {
@@ -55,9 +59,10 @@ pub(crate) fn make(session: &mut Session<'_>, format: Format) -> Result<Made, Fa
 }
 
 /// As wide as the terminal.
-fn printed(headings: &[String], stories: &[Story]) -> String {
+fn printed(headings: &[String], stories: &[Story], colours: bool) -> String {
     let terminal = std::io::stdout().is_terminal().then(terminal::size);
     let width = terminal.and_then(Result::ok).map_or(COLUMNS, |(width, _)| usize::from(width));
+    let ink = if colours { Ink::COLOURED } else { Ink::default() };
     let mut text = String::new();
     for (heading, story) in headings.iter().zip(stories) {
         if !text.is_empty() {
@@ -66,7 +71,7 @@ fn printed(headings: &[String], stories: &[Story]) -> String {
         if !heading.is_empty() {
             text += &format!("{heading}\n\n");
         }
-        text += &ladder::text(story, width);
+        text += &ladder::text_in(story, width, ink);
     }
     text
 }

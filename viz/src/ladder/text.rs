@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use finwait_model::kernel::Object;
 use finwait_model::time::Instant;
+use finwait_sim::text::wrapped;
 
+use super::ink::Ink;
 use super::rows::{Arrow, Part, Row, rows};
 use crate::story::{Side, Story, Way, words};
 
@@ -17,9 +19,14 @@ const BESIDE: usize = 18;
 
 /// Draws it in lines of `width` columns, or a little more if that is too few.
 pub fn text(story: &Story, width: usize) -> String {
+    text_in(story, width, Ink::default())
+}
+
+/// The same for a terminal that shows colours.
+pub fn text_in(story: &Story, width: usize, ink: Ink) -> String {
     let beside = (width.saturating_sub(TIME + ARROW + 6) / 2).clamp(BESIDE, 30);
     let arrow = width.saturating_sub(TIME + 2 * beside + 6).clamp(ARROW, 60);
-    let page = Page { story, beside, arrow };
+    let page = Page { story, beside, arrow, ink };
     let mut out = page.head();
     let mut shown = None;
     for row in &rows(story) {
@@ -33,6 +40,7 @@ struct Page<'a> {
     story: &'a Story,
     beside: usize,
     arrow: usize,
+    ink: Ink,
 }
 
 impl Page<'_> {
@@ -52,7 +60,8 @@ impl Page<'_> {
         if let Some(quiet) = row.quiet {
             let (time, beside) = (format!("⋮ {}", words::span(quiet)), self.beside);
             let middle = " ".repeat(self.arrow);
-            let _ = writeln!(out, "{time:>TIME$} {:beside$} ⋮{middle}⋮", "");
+            let line = format!("{time:>TIME$} {:beside$} ⋮{middle}⋮", "");
+            let _ = writeln!(out, "{}", Ink::on(self.ink.quiet, &line));
         }
         let wrap = |side: Side| -> Vec<String> {
             row.cells[side].iter().flat_map(|cell| wrapped(&cell.text, self.beside)).collect()
@@ -71,6 +80,7 @@ impl Page<'_> {
         if let Some(arrow) = row.arrow.filter(|arrow| arrow.part != Part::Arrives) {
             middle.extend(self.reason(arrow.flight, row.after));
         }
+        let shouts = row.arrow.is_some_and(|arrow| self.story.flights[arrow.flight].is_reset());
         // What was done before the arrow stands above it.
         for n in 0..left.len().max(right.len()).max(middle.len()) {
             let text = |lines: &[String]| lines.get(n).cloned().unwrap_or_default();
@@ -80,6 +90,7 @@ impl Page<'_> {
             };
             *shown = Some(row.at);
             let inner = match middle.get(n) {
+                Some(line) if shouts => Ink::on(self.ink.reset, line),
                 Some(line) => line.clone(),
                 None => {
                     let stands = [0, 1].map(|side| match ends[side] {
@@ -189,8 +200,9 @@ impl Page<'_> {
             );
             out.push('\n');
             let width = TIME + 2 * self.beside + self.arrow + 4;
-            for line in wrapped(&text, width) {
-                let _ = writeln!(out, "{line}");
+            for (n, line) in wrapped(&text, width).iter().enumerate() {
+                let ink = if n == 0 { self.ink.reset } else { Default::default() };
+                let _ = writeln!(out, "{}", Ink::on(ink, line));
             }
         }
     }
@@ -217,21 +229,4 @@ fn letter(flight: usize) -> String {
 
 fn chars(text: &str) -> usize {
     text.chars().count()
-}
-
-/// The text in lines of at most `width` characters, broken at spaces.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(line) = lines.last_mut() else { break };
-        if !line.is_empty() && chars(line) + 1 + chars(word) > width {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }
