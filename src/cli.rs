@@ -40,5 +40,5 @@ pub(crate) enum Command {
     Sysctl(cmd::view::sysctl::Args),
     Trace(cmd::view::trace::Args),
     Top(cmd::view::top::Args),
-    Plot(cmd::plot::Args),
+    Plot(Box<cmd::plot::Args>),
 }

@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use toml_edit::{DocumentMut, value};
-
 use finwait_model::time::Span;
 use finwait_sim::capture::About;
 use finwait_sim::pcap::Format;
-use finwait_sim::scenario::{Error, Scenario, Setting};
+use finwait_sim::scenario::{Draft, Error, Refusal, Scenario};
 use finwait_sim::units;
 use finwait_sim::world::HostId;
 
@@ -44,62 +42,51 @@ pub(crate) struct CapturePlan {
 
 /// Reads the scenario and puts in force what the command line changes.
 pub(crate) fn run(args: &Args) -> Result<RunPlan, Failure> {
-    let (mut scenario, text) = match &args.scenario {
-        Some(path) => read_with_text(path)?,
-        None => {
-            let scenario = parse("examples/scenarios/incident.toml", INCIDENT, "incident")?;
-            (scenario, INCIDENT.to_owned())
-        }
+    let mut draft = match &args.scenario {
+        Some(path) => read_draft(path)?,
+        None => checked("examples/scenarios/incident.toml", INCIDENT, "incident")?,
     };
-    let mut settings = Vec::new();
-    for text in &args.set {
-        let setting = Setting::parse(text, &scenario);
-        let applied = setting.and_then(|setting| {
-            settings.push(setting.clone());
-            setting.apply(&mut scenario)
-        });
-        applied.map_err(|error| Failure::in_text("--set", text, &error))?;
-    }
+    set(&mut draft, "--set", &args.set)?;
     if let Some(text) = &args.duration {
-        scenario.duration = duration(text).map_err(|e| Failure::in_text("--duration", text, &e))?;
+        duration(text).map_err(|e| Failure::in_text("--duration", text, &e))?;
+        change(&mut draft, "--duration", "duration", text)?;
     }
+    if let Some(seed) = args.seed.filter(|seed| i64::try_from(*seed).is_ok()) {
+        change(&mut draft, "--seed", "seed", &seed.to_string())?;
+    }
+    let mut scenario = finished(&draft, "--set", &args.set)?;
     if let Some(seed) = args.seed {
+        // TOML has no integers beyond i64; such a seed stands in the header alone.
         scenario.seed = seed;
     }
     let counter = scenario.counter_run();
     let capture = args.pcap.as_ref().map(|path| capture(path, args, &scenario)).transpose()?;
-    let toml = changed(&text, &scenario, &settings, args);
-    Ok(RunPlan { scenario, counter, capture, toml })
+    Ok(RunPlan { scenario, counter, capture, toml: draft.text() })
 }
 
-/// The text with the changes of the command line written into it; comments stay.
-fn changed(text: &str, scenario: &Scenario, settings: &[Setting], args: &Args) -> String {
-    if settings.is_empty() && args.duration.is_none() && args.seed.is_none() {
-        return text.to_owned();
+/// Writes changes, each typed as KEY=VALUE for that flag, into a scenario's text.
+pub(crate) fn set(draft: &mut Draft, flag: &str, changes: &[String]) -> Result<(), Failure> {
+    for text in changes {
+        draft.set(text).map_err(|error| Failure::in_text(flag, text, &error))?;
     }
-    let Ok(mut document) = text.parse::<DocumentMut>() else {
-        unreachable!("invariant: what has been read as a scenario is TOML")
-    };
-    for setting in settings {
-        let host = &scenario.host_plan(setting.host).name;
-        let host = &mut document["hosts"][host];
-        let number = setting.value.parse::<i64>();
-        let new = number.map_or_else(|_| value(setting.value.as_str()), value);
-        if host.get("sysctl").is_none() {
-            host["sysctl"] = toml_edit::table();
+    Ok(())
+}
+
+/// A change that a flag of its own stands for.
+fn change(draft: &mut Draft, flag: &str, key: &str, value: &str) -> Result<(), Failure> {
+    let text = format!("{key}={value}");
+    draft.set(&text).map_err(|error| Failure::in_text(flag, &text, &error))
+}
+
+/// The scenario that has come of those changes.
+pub(crate) fn finished(draft: &Draft, flag: &str, changes: &[String]) -> Result<Scenario, Failure> {
+    draft.scenario().map_err(|Refusal { change, error }| {
+        match change.and_then(|n| changes.get(n)) {
+            Some(text) => Failure::in_text(flag, text, &error),
+            // Whatever was not typed as such a change has been checked before.
+            None => Failure::Input(format!("error: {error}")),
         }
-        host["sysctl"][&setting.sysctl] = new;
-    }
-    if let Some(text) = &args.duration {
-        document["duration"] = value(text.as_str());
-    }
-    if let Some(seed) = args.seed {
-        // TOML has no integers beyond; such a seed stands in the header alone.
-        if let Ok(seed) = i64::try_from(seed) {
-            document["seed"] = value(seed);
-        }
-    }
-    document.to_string()
+    })
 }
 
 /// The ending of the file's name says how it is written.
@@ -130,10 +117,34 @@ pub(crate) fn read(path: &Path) -> Result<Scenario, Failure> {
 
 /// The scenario, and its text.
 pub(crate) fn read_with_text(path: &Path) -> Result<(Scenario, String), Failure> {
+    let File { shown, text, stem } = read_file(path)?;
+    Ok((parse(&shown, &text, &stem)?, text))
+}
+
+/// The scenario, for changes.
+pub(crate) fn read_draft(path: &Path) -> Result<Draft, Failure> {
+    let File { shown, text, stem } = read_file(path)?;
+    checked(&shown, &text, &stem)
+}
+
+/// A scenario's file.
+struct File {
+    shown: String,
+    text: String,
+    stem: String,
+}
+
+fn read_file(path: &Path) -> Result<File, Failure> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failure::unreadable(&shown, &e))?;
     let stem = path.file_stem().map_or_else(|| shown.clone(), |s| s.to_string_lossy().into_owned());
-    Ok((parse(&shown, &text, &stem)?, text))
+    Ok(File { shown, text, stem })
+}
+
+/// What is wrong with the file itself is told before anything in it is changed.
+fn checked(path: &str, text: &str, name: &str) -> Result<Draft, Failure> {
+    parse(path, text, name)?;
+    Draft::new(text, name).map_err(|error| Failure::in_text(path, text, &error))
 }
 
 fn parse(path: &str, text: &str, name: &str) -> Result<Scenario, Failure> {

@@ -11,6 +11,7 @@ use crate::app::Tally;
 use crate::because::{Explain, Group};
 use crate::digest::Digest;
 use crate::host::Host;
+use crate::latencies::Latencies;
 use crate::sample::{Peak, Sample};
 use crate::scenario::Scenario;
 use crate::watch::Watch;
@@ -60,6 +61,8 @@ pub struct HostOutcome {
     pub rst: Vec<Group>,
     /// What its clients counted, summed up.
     pub clients: Tally,
+    /// How long its clients waited for their answers, from connect() on.
+    pub latencies: Latencies,
 }
 
 impl HostOutcome {
@@ -170,8 +173,14 @@ fn host_outcome(
         peak.take(sample);
     }
     let mut clients = Tally::default();
-    for tally in host.apps().iter().filter_map(|app| app.tally()) {
-        clients.add(tally);
+    let mut latencies = Latencies::default();
+    for app in host.apps() {
+        if let Some(tally) = app.tally() {
+            clients.add(tally);
+        }
+        if let Some(more) = app.latencies() {
+            latencies.add(more);
+        }
     }
     HostOutcome {
         name: host.name().to_owned(),
@@ -184,5 +193,6 @@ fn host_outcome(
         series,
         rst,
         clients,
+        latencies,
     }
 }

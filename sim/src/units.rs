@@ -29,8 +29,12 @@ impl Rate {
 /// The longest time that can be written: ten years. The clock holds more, but nobody waits for it.
 const LONGEST: Span = Span::secs(87_600 * 3600);
 
-/// A length of time up to ten years: a decimal number and `ns`, `us`, `ms`, `s`, `min` or `h`.
+/// A length of time up to ten years: a decimal number and `ns`, `us`, `ms`, `s`, `min` or `h`; zero
+/// needs no unit.
 pub fn span(text: &str) -> Result<Span, String> {
+    if text == "0" {
+        return Ok(Span::ZERO);
+    }
     let what = || "expected a time such as \"100us\", \"43ms\", \"60s\"".to_owned();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(what)?;
     let (number, unit) = text.split_at(split);

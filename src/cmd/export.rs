@@ -8,7 +8,7 @@ use finwait_sim::world::HostId;
 use serde_json::json;
 
 use crate::failure::{Failure, Verdict, print};
-use crate::source::{Part, Source};
+use crate::source::{Changes, Part, Source};
 use crate::whole_file::WholeFile;
 
 /// Write a run as a capture that Wireshark and tcpdump read.
@@ -21,6 +21,8 @@ pub(crate) struct Args {
     /// The run: a recording, or a scenario, which is played again.
     #[arg(value_name = "RUN")]
     run: PathBuf,
+    #[command(flatten)]
+    changes: Changes,
     /// Write pcapng: an interface for each host, and a comment on each RST that says why it was
     /// sent; - is stdout.
     #[arg(long, value_name = "FILE", group = "format")]
@@ -43,7 +45,7 @@ pub(crate) struct Args {
 
 /// Writes the file.
 pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
-    let source = Source::open(&args.run)?;
+    let source = Source::open_changed(&args.run, &args.changes)?;
     let (path, format) = match (&args.pcapng, &args.pcap) {
         (Some(path), _) => (path, Format::Ng),
         (None, Some(path)) => (path, Format::Classic),

@@ -28,8 +28,9 @@ pub(crate) struct Args {
     /// The scenario; without one, the built-in incident.
     #[arg(value_name = "SCENARIO.toml")]
     pub(crate) scenario: Option<PathBuf>,
-    /// Set a sysctl of a host, such as web.net.ipv4.tcp_fin_timeout=30; may be repeated.
-    #[arg(long, value_name = "HOST.SYSCTL=VALUE")]
+    /// Set a sysctl of a host, such as web.net.ipv4.tcp_fin_timeout=30, or anything else that the
+    /// file can say, such as links.delay=1ms or apps.redis.slow=50ms; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Seed of everything that is left to chance, instead of the scenario's.
     #[arg(long)]

@@ -12,7 +12,7 @@ use finwait_sim::world::HostId;
 use serde::Serialize;
 
 use crate::failure::{Failure, Verdict};
-use crate::source::{Part, Source, time};
+use crate::source::{Changes, Part, Source, time};
 
 /// Print the segments of a run as tcpdump does.
 ///
@@ -23,6 +23,8 @@ pub(crate) struct Args {
     /// The run: a recording, or a scenario, which is played again.
     #[arg(value_name = "RUN")]
     run: PathBuf,
+    #[command(flatten)]
+    changes: Changes,
     /// On whose interface; without it, on that of the scenario's first host. "any" is all of them.
     #[arg(long, short = 'i', value_name = "NAME", visible_alias = "interface")]
     host: Option<String>,
@@ -72,7 +74,7 @@ pub(crate) struct Args {
 
 /// Prints them.
 pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
-    let source = Source::open(&args.run)?;
+    let source = Source::open_changed(&args.run, &args.changes)?;
     let host = match args.host.as_deref() {
         Some("any") => None,
         Some(name) => Some(source.host("--host", name)?),

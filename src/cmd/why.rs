@@ -12,7 +12,7 @@ use finwait_sim::why::{self, Chain};
 use finwait_sim::world::HostId;
 
 use crate::failure::{Failure, Verdict, print};
-use crate::source::{Source, broken};
+use crate::source::{Changes, Source, broken};
 use crate::story::chain as told;
 
 /// What of a run is to be explained.
@@ -34,12 +34,14 @@ pub(crate) struct Asked {
     /// Only RSTs or segments that this host sent [default: every host's].
     #[arg(long, value_name = "NAME", requires = "what")]
     host: Option<String>,
+    #[command(flatten)]
+    changes: Changes,
 }
 
 impl Asked {
     /// Is anything of a run asked for?
     pub(crate) const fn asks(&self) -> bool {
-        let Self { rst, segment, flow, stack, host } = self;
+        let Self { rst, segment, flow, stack, host, changes: _ } = self;
         rst.is_some() || segment.is_some() || flow.is_some() || stack.is_some() || host.is_some()
     }
 }
@@ -65,7 +67,7 @@ pub(crate) fn run(what: Option<&str>, args: &Asked, json: bool) -> Result<Verdic
     if args.rst.or(args.segment).is_none() && args.flow.is_none() && args.stack.is_none() {
         return Err(nothing_asked(path));
     }
-    let source = Source::open(Path::new(path))?;
+    let source = Source::open_changed(Path::new(path), &args.changes)?;
     let host = args.host.as_deref().map(|name| source.host("--host", name)).transpose()?;
     let rec = source.into_recording()?;
     let wrong = |error: recording::Error| broken(path, &error);

@@ -23,6 +23,15 @@ use crate::failure::Failure;
 use crate::out_dir::RUN;
 use crate::plan;
 
+/// What the command line changes about a run.
+#[derive(Clone, Default, Debug, clap::Args)]
+pub(crate) struct Changes {
+    /// Change something and play the run with it, such as web.net.ipv4.tcp_fin_timeout=30 or
+    /// links.delay=1ms; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
 /// A run that can be looked at, at any instant.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -43,6 +52,10 @@ enum Kind {
 }
 
 impl Source {
+    /// Opens RUN, and puts in force what `--set` changes.
+    pub(crate) fn open_changed(path: &Path, changes: &Changes) -> Result<Self, Failure> {
+        Self::open(path)?.set("--set", &changes.set)
+    }
     /// Opens RUN: a recording, or else a scenario.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let inside = path.join(RUN);

@@ -1,12 +1,16 @@
-//! A run as a whole: its tables over time, its counter-run, the same with other sysctls.
+//! A run as a whole: its tables over time, its counter-run, the same with changes.
 
+use std::path::Path;
+
+use finwait_sim::recording::Header;
 use finwait_sim::run::{Outcome, run};
-use finwait_sim::scenario::{Scenario, Setting};
+use finwait_sim::scenario::{Draft, Scenario};
 use finwait_sim::world::Turns;
 use finwait_viz::run::Run;
 
 use super::{Kind, Source, broken};
 use crate::failure::Failure;
+use crate::plan;
 use crate::progress::Bar;
 
 impl Source {
@@ -43,21 +47,27 @@ impl Source {
         bar.finish();
         outcome
     }
-    /// The same run with other sysctls, each typed as HOST.SYSCTL=VALUE for that flag; it is played
-    /// anew.
-    pub(crate) fn set(self, flag: &str, settings: &[String]) -> Result<Self, Failure> {
-        let mut scenario = match self.kind {
-            Kind::Simulated { scenario, .. } => scenario,
+    /// The same run with changes, each typed as KEY=VALUE for that flag; it is played anew.
+    pub(crate) fn set(self, flag: &str, changes: &[String]) -> Result<Self, Failure> {
+        if changes.is_empty() {
+            return Ok(self);
+        }
+        let (mut draft, seed) = match &self.kind {
+            Kind::Simulated { scenario, .. } => {
+                (plan::read_draft(Path::new(&self.path))?, scenario.seed)
+            }
             Kind::Recorded(recording) => {
-                let toml = &recording.header().toml;
-                let scenario = recording.scenario();
-                Box::new(scenario.map_err(|error| Failure::in_text(&self.path, toml, &error))?)
+                let Header { toml, scenario, seed, .. } = recording.header();
+                let draft = Draft::new(toml, scenario);
+                (draft.map_err(|error| Failure::in_text(&self.path, toml, &error))?, *seed)
             }
         };
-        for text in settings {
-            let applied = Setting::parse(text, &scenario).and_then(|s| s.apply(&mut scenario));
-            applied.map_err(|error| Failure::in_text(flag, text, &error))?;
+        plan::set(&mut draft, flag, changes)?;
+        let mut scenario = plan::finished(&draft, flag, changes)?;
+        // TOML has no integers beyond i64: such a seed stands in the header alone.
+        if i64::try_from(seed).is_err() && !changes.iter().any(|text| text.starts_with("seed=")) {
+            scenario.seed = seed;
         }
-        Ok(Self::simulated(*scenario, self.path))
+        Ok(Self::simulated(scenario, self.path))
     }
 }

@@ -7,6 +7,7 @@ use finwait_model::time::{Instant, Span};
 
 use super::later::{Delay, Later};
 use super::{AppCx, Got, Phase, Tally};
+use crate::latencies::Latencies;
 use crate::rng::Stream;
 use crate::units::Rate;
 use crate::watch::Watch;
@@ -71,6 +72,8 @@ pub struct Client {
     plan: ClientPlan,
     stream: Stream,
     tally: Tally,
+    /// From connect() to the last byte of the answer.
+    latencies: Latencies,
     /// When the next connection is opened (open loop), or the workers begin (closed loop).
     next_open: Option<Instant>,
     thinking: Later,
@@ -98,6 +101,7 @@ impl Client {
             holding: Later::new(plan.hold),
             next_open: (plan.count != Some(0)).then_some(first),
             tally: Tally::default(),
+            latencies: Latencies::default(),
             stream,
             plan,
         }
@@ -105,6 +109,11 @@ impl Client {
     /// What it counted so far.
     pub const fn tally(&self) -> &Tally {
         &self.tally
+    }
+    /// How long it waited for what it came for, from connect() on; connections that failed are not
+    /// in it.
+    pub const fn latencies(&self) -> &Latencies {
+        &self.latencies
     }
     /// What it is meant to do.
     pub const fn plan(&self) -> &ClientPlan {
@@ -221,7 +230,11 @@ impl Client {
     }
     /// The client has what it came for.
     fn satisfied(&mut self, fd: Fd, cx: &mut AppCx<'_, impl Watch>) {
-        cx.set_phase(fd, Phase::Holding);
+        let now = cx.now;
+        if let Some(conn) = cx.conn(fd) {
+            conn.phase = Phase::Holding;
+            self.latencies.record(now.since(conn.since));
+        }
         if self.holding.set(cx.now, fd, &mut self.stream) {
             self.end(fd, cx);
         }

@@ -23,6 +23,7 @@ use finwait_model::sink::Cx;
 use finwait_model::time::Instant;
 
 use crate::host::Tap;
+use crate::latencies::Latencies;
 use crate::watch::Watch;
 
 /// An application of a host: its place in the host's list.
@@ -69,6 +70,13 @@ impl App {
         match self {
             Self::Client(app) => app.tally().finished,
             Self::Server(_) | Self::Redis(_) => 0,
+        }
+    }
+    /// How long a client waited for its answers; `None` for servers.
+    pub const fn latencies(&self) -> Option<&Latencies> {
+        match self {
+            Self::Client(app) => Some(app.latencies()),
+            Self::Server(_) | Self::Redis(_) => None,
         }
     }
     /// What a client counted; `None` for servers.
@@ -141,6 +149,8 @@ pub struct Conn {
     app: AppId,
     /// What its application does with it.
     pub phase: Phase,
+    /// When its application got it.
+    pub since: Instant,
     /// Bytes read so far of the message that is awaited.
     pub got: u32,
     /// Bytes still to be sent of the current message.
@@ -172,11 +182,12 @@ impl Conns {
     pub fn owner(&self, fd: Fd) -> Option<AppId> {
         self.get(fd).map(|c| c.app)
     }
-    fn adopt(&mut self, fd: Fd, app: AppId, phase: Phase) {
+    fn adopt(&mut self, fd: Fd, app: AppId, phase: Phase, now: Instant) {
         let conn = Conn {
             generation: fd.generation,
             app,
             phase,
+            since: now,
             got: 0,
             left: 0,
             eof: false,
@@ -244,7 +255,7 @@ impl<'a, W: Watch> AppCx<'a, W> {
     }
     pub(crate) fn socket(&mut self, phase: Phase) -> Fd {
         let fd = self.kernel.socket();
-        self.conns.adopt(fd, self.app, phase);
+        self.conns.adopt(fd, self.app, phase, self.now);
         self.show(fd, SysCall::Socket, Ok(fd.index));
         fd
     }
@@ -273,7 +284,7 @@ impl<'a, W: Watch> AppCx<'a, W> {
             result: answer.map(|fd| fd.index),
         });
         let fd = answer?;
-        self.conns.adopt(fd, self.app, Phase::Reading);
+        self.conns.adopt(fd, self.app, Phase::Reading, self.now);
         Ok(fd)
     }
     pub(crate) fn connect(&mut self, fd: Fd, to: Endpoint) -> Result<(), Errno> {

@@ -151,13 +151,14 @@ fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), 
         let expected = "expected [[apps]], once for each application".to_owned();
         return Err(Error::new(span, "apps is not a list".to_owned(), expected));
     };
-    let mut taken = BTreeSet::new();
+    let (mut taken, mut names) = (BTreeSet::new(), BTreeSet::new());
     for app in list {
         let span = app.span();
         let DeValue::Table(mut table) = app.into_inner() else {
             let expected = "expected a table with kind, host, …".to_owned();
             return Err(Error::new(span, "an application is a table".to_owned(), expected));
         };
+        called(table.remove("name"), &mut names)?;
         let kind = table.remove("kind");
         let name = kind.as_ref().and_then(|k| k.get_ref().as_str());
         let rest =
@@ -194,6 +195,25 @@ fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), 
         return Err(Error::new(span, "too many applications".to_owned(), expected));
     }
     if scenario.apps.is_empty() { Err(missing_apps(span)) } else { Ok(()) }
+}
+
+/// The name of an application, by which it can be changed from outside.
+fn called(name: Option<Spanned<DeValue<'_>>>, names: &mut BTreeSet<String>) -> Result<(), Error> {
+    let Some(name) = name else { return Ok(()) };
+    let wrong = |message: String, expected: &str| {
+        Err(Error::new(name.span(), message, expected.to_owned()))
+    };
+    let Some(text) = name.get_ref().as_str() else {
+        return wrong("the name of an application is text".to_owned(), "expected name = \"pool\"");
+    };
+    if text.is_empty() || text.contains(['.', '=']) || text.parse::<u64>().is_ok() {
+        let expected = "expected a name without points that is no number";
+        return wrong(format!("{text:?} is no name for an application"), expected);
+    }
+    if !names.insert(text.to_owned()) {
+        return wrong(format!("another application is called {text:?}"), "expected another name");
+    }
+    Ok(())
 }
 
 fn find_host(name: &Spanned<String>, scenario: &Scenario) -> Result<HostId, Error> {

@@ -1,11 +1,13 @@
 //! Scenarios: what a person writes in TOML, what it means, and the world made of it.
 
 mod build;
+mod edit;
 mod error;
 mod schema;
 mod set;
 mod world;
 
+pub use edit::{Draft, Refusal};
 pub use error::{Error, closest, nearest};
 pub use set::Setting;
 

@@ -105,7 +105,8 @@ pub(crate) fn beside(args: &Args, story: &Story) -> Result<Option<(Story, String
         }
         None if which.beside_set.is_empty() => return Ok(None),
         None => {
-            let source = Source::open(&args.run)?.set("--beside-set", &which.beside_set)?;
+            let both = [&args.changes.set[..], &which.beside_set].concat();
+            let source = Source::open(&args.run)?.set("--beside-set", &both)?;
             (source, args.run.as_path(), which.beside_set.join(", "))
         }
     };

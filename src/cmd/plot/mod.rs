@@ -17,7 +17,7 @@ mod timeline;
 use std::path::PathBuf;
 
 use crate::failure::{Failure, Verdict, print};
-use crate::source::Part;
+use crate::source::{Changes, Part};
 
 use kind::{Format, Kind, Made};
 use output::Place;
@@ -36,6 +36,8 @@ pub(crate) struct Args {
     /// The run: a recording, or a scenario, which is simulated.
     #[arg(value_name = "RUN")]
     pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) changes: Changes,
     /// What to draw; several kinds make several files.
     #[arg(value_name = "KIND", required = true)]
     pub(crate) kinds: Vec<String>,

@@ -35,7 +35,7 @@ impl<'a> Session<'a> {
     }
     /// RUN, open.
     pub(crate) fn source(&self) -> Result<Source, Failure> {
-        Source::open(&self.args.run)
+        Source::open_changed(&self.args.run, &self.args.changes)
     }
     /// Everything that happened in RUN.
     pub(crate) fn recording(&mut self) -> Result<Rc<Recording>, Failure> {

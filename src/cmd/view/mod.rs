@@ -18,7 +18,7 @@ use finwait_sim::view::HostView;
 use finwait_sim::world::HostId;
 
 use crate::failure::Failure;
-use crate::source::Source;
+use crate::source::{Changes, Source};
 
 /// Which run, when, which host, and in which form.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,6 +26,8 @@ pub(crate) struct Look {
     /// The run: a recording, or a scenario, which is simulated as far as needed.
     #[arg(value_name = "RUN")]
     pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) changes: Changes,
     /// When to look, such as 12.5s [default: at the run's end].
     #[arg(long, value_name = "TIME", visible_alias = "to")]
     pub(crate) at: Option<String>,
@@ -47,7 +49,7 @@ pub(crate) struct Open {
 
 impl Look {
     pub(crate) fn open(&self) -> Result<Open, Failure> {
-        let source = Source::open(&self.run)?;
+        let source = Source::open_changed(&self.run, &self.changes)?;
         let hosts = source.chosen(self.host.as_deref())?;
         let at = match &self.at {
             Some(text) => source.instant("--at", text)?,

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use finwait_model::time::Instant;
 
 use crate::failure::{Failure, Verdict, print};
-use crate::source::Source;
+use crate::source::{Changes, Source};
 use crate::top::{Counter, STATES, Screen, Then, TopHost, draw};
 
 /// A run on one screen: states, buckets against their limit, orphans, RSTs per second.
@@ -23,6 +23,8 @@ pub(crate) struct Args {
     /// The run: a recording, or a scenario, which is simulated first.
     #[arg(value_name = "RUN")]
     run: PathBuf,
+    #[command(flatten)]
+    changes: Changes,
     /// Where in the run to begin, such as 12.5s [default: at its beginning].
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
 }
 
 fn open(args: &Args) -> Result<Screen, Failure> {
-    let mut source = Source::open(&args.run)?;
+    let mut source = Source::open_changed(&args.run, &args.changes)?;
     let host = match &args.host {
         Some(name) => usize::from(source.host("--host", name)?.0),
         None => 0,

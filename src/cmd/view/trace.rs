@@ -10,7 +10,7 @@ use finwait_model::time::Instant;
 use finwait_sim::view::trace::Tracer;
 
 use crate::failure::{Failure, Verdict};
-use crate::source::{Happened, Source, Told};
+use crate::source::{Changes, Happened, Source, Told};
 
 /// The tracepoint lines of a run, as trace_pipe prints them.
 ///
@@ -22,6 +22,8 @@ pub(crate) struct Args {
     /// The run: a recording, or a scenario, which is simulated as far as needed.
     #[arg(value_name = "RUN")]
     run: PathBuf,
+    #[command(flatten)]
+    changes: Changes,
     /// From when on, such as 12.5s [default: from the beginning].
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -50,7 +52,7 @@ const EVENTS: [&str; 5] = [
 
 /// Traces.
 pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
-    let mut source = Source::open(&args.run)?;
+    let mut source = Source::open_changed(&args.run, &args.changes)?;
     let hosts = source.chosen(args.host.as_deref())?;
     let instant = |flag, text: &Option<String>| match text {
         Some(text) => source.instant(flag, text).map(Some),

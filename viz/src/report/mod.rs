@@ -195,6 +195,7 @@ pub fn hosts(rec: &Recording) -> Result<Vec<HostOutcome>, Error> {
             series,
             rst: Vec::new(),
             clients: Default::default(),
+            latencies: Default::default(),
         })
     });
     each.collect()
