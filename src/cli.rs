@@ -28,6 +28,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(cmd::run::Args),
     Report(cmd::report::Args),
+    Card(cmd::card::Args),
     Replay(cmd::replay::Args),
     Tcpdump(cmd::tcpdump::Args),
     Export(cmd::export::Args),

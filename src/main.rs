@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         None => cmd::run::run(&cmd::run::Args::default()),
         Some(Command::Run(args)) => cmd::run::run(&args),
         Some(Command::Report(args)) => cmd::report::run(&args),
+        Some(Command::Card(args)) => cmd::card::run(&args),
         Some(Command::Replay(args)) => cmd::replay::run(&args),
         Some(Command::Tcpdump(args)) => cmd::tcpdump::run(&args),
         Some(Command::Export(args)) => cmd::export::run(&args),

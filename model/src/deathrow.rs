@@ -12,6 +12,9 @@ use crate::time::Jiffies;
 use cells::Cells;
 use per_bucket::PerBucket;
 
+/// Buckets that a cell of 3.10's row may hold to cost the hand one tick; with more it costs two.
+pub const QUOTA: usize = cells::QUOTA;
+
 /// How a release lets timewait buckets die.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Design {

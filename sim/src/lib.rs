@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod because;
+pub mod capacity;
 pub mod capture;
 pub mod check;
 pub mod digest;

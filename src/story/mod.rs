@@ -11,6 +11,7 @@ mod text;
 
 use std::fmt::Write as _;
 
+use finwait_sim::capacity::Card;
 use finwait_sim::findings;
 use finwait_sim::run::Outcome;
 use finwait_sim::scenario::{Scenario, Setting};
@@ -55,6 +56,7 @@ pub(crate) fn render(
     }
     resets::counter_run(&mut out, scenario, outcome, counter);
     resets::death_row(&mut out, hero);
+    capacity(&mut out, scenario);
     footer(&mut out, outcome, counter, wall_s);
     out
 }
@@ -94,6 +96,15 @@ fn clients(out: &mut String, outcome: &Outcome) {
         if tally.no_port + tally.not_connected + tally.broken > 0 {
             out.push('\n');
         }
+    }
+}
+
+/// What the hosts can carry, and how near the scenario comes.
+fn capacity(out: &mut String, scenario: &Scenario) {
+    let lines = Card::of(scenario).short();
+    if !lines.is_empty() {
+        out.push_str(&lines);
+        out.push('\n');
     }
 }
 

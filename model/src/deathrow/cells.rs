@@ -13,7 +13,7 @@ const SLOW_CELLS: usize = 8;
 const FAST_CELLS: usize = 32;
 /// A tick that finds more buckets than this leaves its cell to the worker and the hand where it is
 /// (`INET_TWDR_TWKILL_QUOTA`).
-const QUOTA: usize = 100;
+pub(super) const QUOTA: usize = 100;
 /// The length of TIME_WAIT in seconds (`TCP_TIMEWAIT_LEN`).
 const TIMEWAIT_S: u64 = 60;
 

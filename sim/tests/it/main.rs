@@ -2,6 +2,7 @@
 
 mod any_scenario;
 mod bad_scenarios;
+mod capacity;
 mod captures;
 mod determinism;
 mod edits;
