@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod captures;
+mod card;
 mod color;
 mod connections;
 mod docs;

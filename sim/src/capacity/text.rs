@@ -57,21 +57,20 @@ impl HostCard {
         }
         rows
     }
-    /// `1,160 closes/s (131,072 buckets, each held for up to 112.9 s): asked for 2,500, 215 %, …`.
+    /// `131,072 buckets carry 1,161 closes/s (each is held up to 112.8 s), asked for 2,500 (215 %); …`
     fn sentence(&self) -> String {
         let mut parts = Vec::new();
         if self.load.closes > PerSecond::default() {
-            let mut part = match (self.buckets.limit, self.buckets.carries) {
+            let asked = self.asked(self.load.closes, self.buckets.carries);
+            parts.push(match (self.buckets.limit, self.buckets.carries) {
+                (Some(0), _) => format!("no bucket is allowed, {} closes/s asked", self.load.closes),
                 (Some(limit), Some(carries)) => format!(
-                    "{} buckets carry {carries} closes/s (a slot is held for up to {} s)",
+                    "{} buckets carry {carries} closes/s (each is held up to {} s), asked for {asked}",
                     grouped(limit),
                     tenths(self.slot_held()),
                 ),
-                _ => "no limit of buckets".to_owned(),
-            };
-            let _ =
-                write!(part, ", asked for {}", self.asked(self.load.closes, self.buckets.carries));
-            parts.push(part);
+                _ => format!("any number of buckets, asked for {asked} closes/s"),
+            });
         }
         if let Some((_, rate)) = self.busiest() {
             let ports = &self.ports;
@@ -239,15 +238,17 @@ impl HostCard {
         let buckets = self.load.closes.percent_of(carries);
         let ports = rate.percent_of(self.ports.carries);
         Some(if ports > buckets {
-            "ports run out before buckets do: connect() fails with EADDRNOTAVAIL.".to_owned()
+            "as rates grow, ports run out before buckets do: connect() fails with EADDRNOTAVAIL."
+                .to_owned()
         } else {
-            "buckets run out before ports do: closes are refused one, and late FINs meet RSTs."
+            "as rates grow, buckets run out before ports do: closes are refused one, and late FINs meet \
+             RSTs."
                 .to_owned()
         })
     }
 }
 
-/// `215 %`; of very little a tenth of it.
+/// `215 %`.
 fn share(rate: PerSecond, carries: PerSecond) -> String {
     if carries == PerSecond::default() {
         "none is carried".to_owned()
