@@ -27,6 +27,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(cmd::run::Args),
+    Sweep(cmd::sweep::Args),
+    Merge(cmd::merge::Args),
     Report(cmd::report::Args),
     Card(cmd::card::Args),
     Replay(cmd::replay::Args),

@@ -13,6 +13,7 @@ mod plan;
 mod progress;
 mod source;
 mod story;
+mod sweep;
 mod top;
 mod whole_file;
 
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         None => cmd::run::run(&cmd::run::Args::default()),
         Some(Command::Run(args)) => cmd::run::run(&args),
+        Some(Command::Sweep(args)) => cmd::sweep::run(&args),
+        Some(Command::Merge(args)) => cmd::merge::run(&args),
         Some(Command::Report(args)) => cmd::report::run(&args),
         Some(Command::Card(args)) => cmd::card::run(&args),
         Some(Command::Replay(args)) => cmd::replay::run(&args),

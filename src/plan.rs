@@ -42,10 +42,7 @@ pub(crate) struct CapturePlan {
 
 /// Reads the scenario and puts in force what the command line changes.
 pub(crate) fn run(args: &Args) -> Result<RunPlan, Failure> {
-    let mut draft = match &args.scenario {
-        Some(path) => read_draft(path)?,
-        None => checked("examples/scenarios/incident.toml", INCIDENT, "incident")?,
-    };
+    let (mut draft, _) = draft(args.scenario.as_deref())?;
     set(&mut draft, "--set", &args.set)?;
     if let Some(text) = &args.duration {
         duration(text).map_err(|e| Failure::in_text("--duration", text, &e))?;
@@ -62,6 +59,19 @@ pub(crate) fn run(args: &Args) -> Result<RunPlan, Failure> {
     let counter = scenario.counter_run();
     let capture = args.pcap.as_ref().map(|path| capture(path, args, &scenario)).transpose()?;
     Ok(RunPlan { scenario, counter, capture, toml: draft.text() })
+}
+
+/// The scenario for changes, and what it is called if it does not say; without a path, the incident.
+pub(crate) fn draft(path: Option<&Path>) -> Result<(Draft, String), Failure> {
+    let File { shown, text, stem } = match path {
+        Some(path) => read_file(path)?,
+        None => File {
+            shown: "examples/scenarios/incident.toml".to_owned(),
+            text: INCIDENT.to_owned(),
+            stem: "incident".to_owned(),
+        },
+    };
+    Ok((checked(&shown, &text, &stem)?, stem))
 }
 
 /// Writes changes, each typed as KEY=VALUE for that flag, into a scenario's text.
@@ -119,12 +129,6 @@ pub(crate) fn read(path: &Path) -> Result<Scenario, Failure> {
 pub(crate) fn read_with_text(path: &Path) -> Result<(Scenario, String), Failure> {
     let File { shown, text, stem } = read_file(path)?;
     Ok((parse(&shown, &text, &stem)?, text))
-}
-
-/// The scenario, for changes.
-pub(crate) fn read_draft(path: &Path) -> Result<Draft, Failure> {
-    let File { shown, text, stem } = read_file(path)?;
-    checked(&shown, &text, &stem)
 }
 
 /// A scenario's file.

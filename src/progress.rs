@@ -1,5 +1,7 @@
 //! How far a run has come, on stderr, and how long it took. The only place that reads a clock.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use finwait_model::time::{Instant, Span};
@@ -64,5 +66,76 @@ impl Bar {
     }
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A bar of the runs of a sweep, which go on side by side.
+#[derive(Debug)]
+pub(crate) struct SweepBar {
+    bar: ProgressBar,
+    runs: usize,
+    done: AtomicUsize,
+    failed: AtomicUsize,
+}
+
+/// Each run moves the bar by so much.
+const RUN: u64 = 1000;
+
+impl SweepBar {
+    pub(crate) fn new(name: &str, runs: usize) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(10);
+        let bar = ProgressBar::with_draw_target(Some(runs as u64 * RUN), target);
+        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}, {eta} left") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(name.to_owned());
+        bar.set_message(format!("0 of {runs} runs"));
+        Self { bar, runs, done: AtomicUsize::new(0), failed: AtomicUsize::new(0) }
+    }
+    /// The part of the bar that one run moves.
+    pub(crate) const fn share(&self) -> Share<'_> {
+        Share { whole: self, reached: 0 }
+    }
+    /// A run is done.
+    pub(crate) fn done(&self, failed: bool) {
+        let failed =
+            self.failed.fetch_add(usize::from(failed), Ordering::Relaxed) + usize::from(failed);
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.bar.is_hidden() {
+            return;
+        }
+        let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+        self.bar.set_message(format!("{done} of {} runs{failed}", self.runs));
+    }
+    pub(crate) fn finish(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// How far one run of a sweep has come.
+#[derive(Debug)]
+pub(crate) struct Share<'a> {
+    whole: &'a SweepBar,
+    reached: u64,
+}
+
+impl Share<'_> {
+    /// So much of its time has passed.
+    pub(crate) fn reach(&mut self, now_ns: u64, end_ns: u64) {
+        let now = u128::from(RUN) * u128::from(now_ns) / u128::from(end_ns.max(1));
+        self.move_to((now as u64).min(RUN));
+    }
+    fn move_to(&mut self, reached: u64) {
+        if reached > self.reached && !self.whole.bar.is_hidden() {
+            self.whole.bar.inc(reached - self.reached);
+            self.reached = reached;
+        }
+    }
+}
+
+/// A run that has ended, in whatever way, leaves nothing to wait for.
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.move_to(RUN);
     }
 }

@@ -54,7 +54,7 @@ impl Source {
         }
         let (mut draft, seed) = match &self.kind {
             Kind::Simulated { scenario, .. } => {
-                (plan::read_draft(Path::new(&self.path))?, scenario.seed)
+                (plan::draft(Some(Path::new(&self.path)))?.0, scenario.seed)
             }
             Kind::Recorded(recording) => {
                 let Header { toml, scenario, seed, .. } = recording.header();

@@ -43,6 +43,11 @@ pub(crate) fn interrupt_at(child: Child, file: &Path, bytes: u64) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
+/// A path as an argument.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("it is text")
+}
+
 /// A folder for one test's files, empty.
 pub(crate) fn scratch(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -5,13 +5,9 @@ use std::path::Path;
 
 use finwait_sim::recording::{End, Filter, Recording, What};
 
-use crate::program::{command, finwait, interrupt_at, scratch};
+use crate::program::{command, finwait, interrupt_at, scratch, text};
 
 const APART: &str = "examples/scenarios/closes-apart.toml";
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("it is text")
-}
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("the folder is there");

@@ -9,14 +9,10 @@ use serde_json::Value;
 use finwait_sim::text::grouped;
 
 use crate::outside::here;
-use crate::program::{Ended, command, finwait, interrupt_at, scratch};
+use crate::program::{Ended, command, finwait, interrupt_at, scratch, text};
 
 const APART: &str = "examples/scenarios/closes-apart.toml";
 const FILES: [&str; 2] = ["report.html", "report.md"];
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("it is text")
-}
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).expect("it is there")

@@ -26,10 +26,13 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The first column against the last; with three columns or more, the second goes upwards.
+    /// The first column against the last; with three columns or more, the second goes upwards,
+    /// unless it is one of those that `finwait sweep` puts behind what was varied.
     pub fn of(grid: &Grid) -> Self {
         let last = grid.columns.len().saturating_sub(1);
-        Self { x: 0, y: (last >= 2).then_some(1), curves: false, measures: vec![last], law: None }
+        let varied = |name: &String| !["seed", "digest", "error"].contains(&name.as_str());
+        let y = (last >= 2 && grid.columns.get(1).is_some_and(varied)).then_some(1);
+        Self { x: 0, y, curves: false, measures: vec![last], law: None }
     }
 }
 

@@ -83,10 +83,11 @@ impl Measure {
     }
     /// Its name as the column of a table of plain numbers, with the unit at its end.
     pub fn column(&self) -> String {
-        match (self.unit(), self.below) {
-            (Unit::Rate, Some(Term::Simulated)) => self.text.clone(),
-            (unit, _) => format!("{}{}", self.text, unit.suffix()),
-        }
+        let name = match (self.below, self.text.rsplit_once('/')) {
+            (Some(Term::Simulated), Some((above, _))) => above.trim_end(),
+            _ => &self.text,
+        };
+        format!("{name}{}", self.unit().suffix())
     }
 }
 

@@ -73,19 +73,23 @@ impl Value {
         Some(left.cmp(&right))
     }
     /// The value for a table: a number without a unit, cut off after nine decimals; empty if it has
-    /// none. Times are nanoseconds, rates are per second.
+    /// none. Times are milliseconds, rates are per second.
     pub fn plain(self) -> String {
         if self.is_none() {
             return String::new();
         }
-        let per = if self.unit == Unit::Rate { u128::from(SECOND) } else { 1 };
-        let scaled = u128::from(self.numerator) * per;
-        let denominator = u128::from(self.denominator);
+        let (above, below) = match self.unit {
+            Unit::Rate => (SECOND, 1),
+            Unit::Time => (1, 1_000_000),
+            Unit::Count | Unit::Share => (1, 1),
+        };
+        let scaled = u128::from(self.numerator) * u128::from(above);
+        let denominator = u128::from(self.denominator) * below;
         let (whole, rest) = (scaled / denominator, scaled % denominator);
         if rest == 0 {
             return whole.to_string();
         }
-        // `rest` is below 2^64, so this stays below 2^94.
+        // `rest` is below 2^84, so this stays below 2^114.
         let decimals = rest * u128::from(SECOND) / denominator;
         let text = format!("{whole}.{decimals:09}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -150,8 +154,9 @@ impl Unit {
     /// What stands behind the name of a column of plain numbers.
     pub const fn suffix(self) -> &'static str {
         match self {
-            Self::Count | Self::Share => "",
-            Self::Time => "_ns",
+            Self::Count => "",
+            Self::Share => " (share)",
+            Self::Time => "_ms",
             Self::Rate => "_per_s",
         }
     }
@@ -220,8 +225,8 @@ mod tests {
         for (text, shown, plain) in [
             ("0", "0", "0"),
             ("131_072", "131,072", "131072"),
-            ("40ms", "40ms", "40000000"),
-            ("1.2345678s", "1.234s", "1234567800"),
+            ("40ms", "40ms", "40"),
+            ("1.2345678s", "1.234s", "1234.5678"),
             ("12.5%", "12.5%", "0.125"),
             ("250%", "250%", "2.5"),
             ("1/3", "33.33%", "0.333333333"),

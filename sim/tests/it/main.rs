@@ -10,6 +10,7 @@ mod filters;
 mod golden;
 mod incident;
 mod measures;
+mod monotone;
 mod recording;
 mod scenarios;
 mod stage;

@@ -90,6 +90,10 @@ impl Draft {
         }
         Ok(())
     }
+    /// How many changes were made so far.
+    pub const fn changes(&self) -> usize {
+        self.edits.len()
+    }
     /// What has come of it.
     pub fn scenario(&self) -> Result<Scenario, Refusal> {
         let text = self.text();
