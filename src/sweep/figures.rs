@@ -37,8 +37,10 @@ pub(crate) fn draw(table: &Table<'_>) -> Vec<(String, String)> {
             law: (law || law_turned).then_some(Span::ZERO),
         };
         let seeds = match plan.spec.seeds {
-            1 => String::new(),
-            n => format!(" · {n} seeds"),
+            // It may be what is varied.
+            1 if plan.keys.iter().any(|key| key == "seed") => String::new(),
+            1 => format!(" · seed {}", plan.scenario.seed),
+            n => format!(" · {n} seeds from {}", plan.scenario.seed),
         };
         let print = format!("{}{seeds} · finwait {}", plan.scenario.name, plan.spec.finwait);
         let figure = map(&grid, &choice, &print, Look { width: 1100, height: 720, dark: false });

@@ -119,7 +119,8 @@ impl Written {
     }
     /// Reads the text of a journal; `None` if not even its first line is whole.
     fn read(path: &Path, text: &str) -> Result<Option<Self>, Failure> {
-        let Some(end) = text.rfind('\n') else { return Ok(None) };
+        // After a power cut a file may be as long as it was, without what stood at its end.
+        let Some(end) = text.trim_end_matches('\0').rfind('\n') else { return Ok(None) };
         let mut lines = text[..end].lines();
         let first = lines.next().unwrap_or_default();
         let head =

@@ -11,8 +11,10 @@ pub(super) struct Number {
     pub(super) unit: String,
 }
 
-/// Digits that a number may have, before and behind the point each.
+/// Digits that a number may have: few enough that nothing made of it overflows.
 const MOST_DIGITS: usize = 15;
+/// How many of them may stand behind the point.
+const MOST_PLACES: usize = 9;
 
 impl Number {
     /// Reads one; `None` if it is none.
@@ -25,7 +27,8 @@ impl Number {
             Some(both) => both,
             None => (number, ""),
         };
-        if whole.is_empty() || whole.len() > MOST_DIGITS || fraction.len() > MOST_DIGITS {
+        let digits = whole.len() + fraction.len();
+        if whole.is_empty() || digits > MOST_DIGITS || fraction.len() > MOST_PLACES {
             return None;
         }
         let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
@@ -61,7 +64,7 @@ mod tests {
             let fine = number.scaled(number.places + 3);
             assert_eq!(Number::write(fine, number.places + 3, &number.unit), text);
         }
-        for text in ["", "-", "x", "1.", ".5", "1.2.3", "9999999999999999"] {
+        for text in ["", "-", "x", "1.", ".5", "1.2.3", "9999999999999999", "0.1234567891"] {
             assert_eq!(Number::parse(text), None, "{text:?}");
         }
     }

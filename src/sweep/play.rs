@@ -86,7 +86,9 @@ thread_local! {
 /// A mistake of our own in one run is an error in its row; the other runs share nothing with it.
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     panic::catch_unwind(AssertUnwindSafe(run)).map_err(|payload: Box<dyn Any + Send>| {
-        let said = LAST_WORDS.take().or_else(|| payload.downcast_ref::<String>().cloned());
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        let said = LAST_WORDS.take().or(text);
         format!("finwait panicked: {}", said.unwrap_or_default().replace('\n', " "))
     })
 }
@@ -98,7 +100,10 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_with_its_words() {
         assert_eq!(guarded(|| 7), Ok(7));
-        let error = guarded(|| -> u32 { panic!("the {} is gone", "bucket") }).unwrap_err();
+        let error = guarded(|| -> u32 { panic!("the bucket is gone") }).unwrap_err();
         assert!(error.contains("the bucket is gone"), "{error}");
+        let which = String::from("socket");
+        let error = guarded(|| -> u32 { panic!("the {which} is gone") }).unwrap_err();
+        assert!(error.contains("the socket is gone"), "{error}");
     }
 }

@@ -416,4 +416,33 @@ mod tests {
         let count = list.iter().filter(|c| c.value == "a").count();
         assert!((2..=3).contains(&count), "each as often as possible");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1), cases: 4000, ..Default::default()
+        })]
+
+        /// Whatever is typed is a list of values or refused with a place in it; nothing overflows.
+        #[test]
+        fn scrambled_lists_are_read_or_refused(
+            parts in proptest::collection::vec(proptest::sample::select(vec![
+                "0", "1", "5000", "-7", "0.5", "999999999999999", "0.123456789", "ms", "/s", "%", "..",
+                ":", "x", "+", "x2", "x1.000000001", ":+1", ":3", ":x2", ",", " ", "\"", "[", "\u{b5}",
+            ]), 0..9),
+            count in 1..40_usize,
+        ) {
+            let text = format!("k={}", parts.concat());
+            let read = Axis::parse(&text).and_then(|axis| {
+                axis.latin(count, 1)?;
+                axis.grid()
+            });
+            match read {
+                Ok(choices) => proptest::prop_assert!(!choices.is_empty()),
+                Err(error) => {
+                    let span = error.span.expect("every error has a place");
+                    proptest::prop_assert!(text.get(span).is_some(), "{}", text);
+                }
+            }
+        }
+    }
 }

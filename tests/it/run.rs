@@ -99,3 +99,30 @@ fn a_reader_that_goes_away_is_no_failure() {
     child.stderr.take().expect("it is piped").read_to_string(&mut stderr).expect("it is text");
     assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_change_takes_effect_wherever_a_run_is_named() {
+    let scenario = "examples/scenarios/forty-milliseconds.toml";
+    let buckets = |args: &[&str]| {
+        let at = ["--host", "web", "--at", "2s", "--json"];
+        let ended = finwait(&[&["sockstat", scenario], &at[..], args].concat());
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+        let value: Value = serde_json::from_str(&ended.stdout).expect("it is JSON");
+        value["hosts"]["web"]["sockstat"]["tw"].as_u64().expect("a number")
+    };
+    assert_eq!(buckets(&[]), 0);
+    assert_eq!(buckets(&["--set", "web.net.ipv4.tcp_max_tw_buckets=3"]), 3);
+    assert_eq!(
+        buckets(&["--set", "web.net.ipv4.tcp_max_tw_buckets=9", "--set", "apps.client.count=2"]),
+        2
+    );
+    let ended = finwait(&["ss", scenario, "--set", "apps.client.cuont=2"]);
+    assert_eq!(ended.status, 2);
+    assert!(
+        ended.stderr.contains("--set:1:13") && ended.stderr.contains("did you mean `count`?"),
+        "{}",
+        ended.stderr
+    );
+    let ended = finwait(&["ss", scenario, "--set", "apps.clinet.count=2"]);
+    assert!(ended.stderr.contains("no application is called"), "{}", ended.stderr);
+}

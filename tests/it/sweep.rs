@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::Value;
 
+use crate::outside::here;
 use crate::program::{Ended, command, finwait, interrupt_at, scratch, text};
 
 /// Two hosts, 600 connections: a table that is full soon.
@@ -259,6 +260,28 @@ fn ctrl_c_says_how_to_go_on() {
     assert!(output.stdout.is_empty());
     assert_eq!(finwait(&args).status, 0);
     assert_eq!(lines(&out.join("sweep.journal")), 101);
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal_only() {
+    if !here("script") {
+        return;
+    }
+    let (folder, file) = stage("sweep_progress");
+    let out = folder.join("out");
+    // script gives the program a terminal, and prints what was written on it.
+    let line =
+        format!("{} {} > /dev/null", env!("CARGO_BIN_EXE_finwait"), long(&file, &out).join(" "));
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").env("NO_COLOR", "1");
+    let output = script.output().expect("it starts");
+    assert!(output.status.success());
+    let seen = String::from_utf8_lossy(&output.stdout);
+    assert!(seen.contains("small [") && seen.contains(" of 100 runs, "), "{seen:?}");
+    assert!(seen.contains(" left"), "{seen:?}");
+    let args = long(&file, &folder.join("again"));
+    let ended = finwait(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
 }
 
 #[test]
