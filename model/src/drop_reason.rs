@@ -75,6 +75,8 @@ drops! {
         "A SYN for which the queue of half-open requests has no room, and no cookie is to be sent. finwait's own name: the kernel reports no reason for it.";
     PawsPassive "PAWS_PASSIVE" ["tcp_conn_request"]
         "tcp_tw_recycle refused a SYN for its timestamp (3.10). finwait's own name: the kernel reports no reason for it.";
+    NetfilterDrop "NETFILTER_DROP" ["nf_hook_slow"]
+        "A box on the way, a NAT or a load balancer, has no flow for it and is told to drop such segments, or has no port left for a new flow.";
     NotSpecified "NOT_SPECIFIED" ["tcp_timewait_state_process" "tcp_check_req" "cookie_v4_check"]
         "No reason is given: a bucket had nothing to do, TCP_DEFER_ACCEPT waits for data, or a cookie came for a request that still stands.";
 }

@@ -12,6 +12,7 @@ use finwait_model::seq::Seq;
 
 use crate::scenario::Scenario;
 use crate::watch::{Sent, Watch};
+use crate::world::HostId;
 
 /// How many violations are kept in words.
 const KEPT: usize = 20;
@@ -20,6 +21,8 @@ const KEPT: usize = 20;
 #[derive(Debug)]
 pub struct Judge {
     hosts: Vec<(Addr, Release)>,
+    /// Those that may speak for others.
+    boxes: Vec<HostId>,
     sides: BTreeMap<FourTuple, [Option<Side>; 2]>,
     violations: Vec<String>,
     count: u64,
@@ -56,7 +59,8 @@ impl Judge {
     /// For a run of that scenario.
     pub fn new(scenario: &Scenario) -> Self {
         let hosts = scenario.hosts.iter().map(|h| (h.addr, h.release)).collect();
-        Self { hosts, sides: BTreeMap::new(), violations: Vec::new(), count: 0 }
+        let boxes = scenario.box_hosts();
+        Self { hosts, boxes, sides: BTreeMap::new(), violations: Vec::new(), count: 0 }
     }
     /// The first violations, in words.
     pub fn violations(&self) -> &[String] {
@@ -81,7 +85,11 @@ impl Judge {
     fn judge_alone(&mut self, sent: &Sent<'_>) {
         let (addr, release) = self.hosts[usize::from(sent.host.0)];
         let site = sent.cause.site();
-        if sent.segment.flow.saddr != addr {
+        if sent.is_passed_on() {
+            // It is another host's segment under another address.
+            return;
+        }
+        if sent.segment.flow.saddr != addr && !self.boxes.contains(&sent.host) {
             self.accuse(sent, "a host sends from its own address only");
         }
         if !site.releases.contains(&release) {
@@ -180,7 +188,6 @@ impl Watch for Judge {
 mod tests {
     use super::*;
     use crate::link::Fate;
-    use crate::world::HostId;
     use finwait_model::flow::Endpoint;
     use finwait_model::segment::Flags;
     use finwait_model::time::Instant;

@@ -1,6 +1,7 @@
 //! A host: one kernel, its applications, and what is on its way to it.
 
 use finwait_model::cause::Cause;
+use finwait_model::drop_reason::DropReason;
 use finwait_model::flow::{Addr, FourTuple};
 use finwait_model::kernel::{Config, Fd, Kernel, Ready};
 use finwait_model::release::Release;
@@ -11,6 +12,7 @@ use finwait_model::time::Instant;
 use crate::app::{App, AppCx, AppId, Call, Conn, Conns};
 use crate::digest::Digest;
 use crate::link::{Fate, Link};
+use crate::nat::{Nat, Pass, Passage};
 use crate::step::Step;
 use crate::watch::{Sent, Trigger, Watch};
 use crate::world::HostId;
@@ -24,6 +26,8 @@ pub struct Host {
     kernel: Kernel,
     apps: Vec<App>,
     conns: Conns,
+    /// If it is a box on the way of others: what passes before its kernel sees it.
+    nat: Option<Box<Nat>>,
     wires: Wires,
     plans: Plans,
     tally: Tally,
@@ -98,9 +102,22 @@ impl Host {
             kernel,
             apps,
             conns: Conns::default(),
+            nat: None,
             wires,
             tally: Tally::default(),
         }
+    }
+    /// The same as a box on the way of others.
+    pub fn with_nat(self, nat: Nat) -> Self {
+        Self { nat: Some(Box::new(nat)), ..self }
+    }
+    /// What it passes on, if it is a box on the way of others.
+    pub fn nat(&self) -> Option<&Nat> {
+        self.nat.as_deref()
+    }
+    /// What it counted as such a box.
+    pub fn passage(&self) -> Option<Passage> {
+        self.nat().map(Nat::passage)
     }
     /// Its place in the scenario.
     pub const fn id(&self) -> HostId {
@@ -189,10 +206,18 @@ impl Host {
         }
     }
     fn arrival(&mut self, at: Instant, lane: usize, links: &mut [Link], watch: &mut impl Watch) {
-        let Some(segment) = links[lane].receive() else { return };
-        let Self { id, kernel, wires, tally, .. } = self;
+        let Some((segment, cause)) = links[lane].receive() else { return };
+        let Self { id, kernel, nat, wires, tally, .. } = self;
         watch.begins(at, *id, Trigger::Arrival(&segment));
         let mut tap = Tap { at, host: *id, answers: Some(&segment), links, wires, tally, watch };
+        match nat.as_mut().map_or(Pass::Own, |nat| nat.pass(at, &segment)) {
+            Pass::On(as_it_leaves) => return tap.transmit(&as_it_leaves, cause),
+            Pass::Drop => {
+                let (flow, reason) = (segment.flow, DropReason::NetfilterDrop);
+                return tap.note(|| Note::Drop { flow, reason });
+            }
+            Pass::Own => {}
+        }
         kernel.rx(&segment, &mut Cx { now: at, sink: &mut tap });
     }
     fn timers(&mut self, at: Instant, links: &mut [Link], watch: &mut impl Watch) {
@@ -267,7 +292,7 @@ impl<W: Watch> Sink for Tap<'_, W> {
         let to = segment.flow.daddr;
         let route = self.wires.routes.iter().find(|(addr, _)| *addr == to);
         let fate = match route {
-            Some(&(_, link)) => self.links[link].send(self.at, segment),
+            Some(&(_, link)) => self.links[link].send(self.at, segment, cause),
             None => Fate::Unroutable,
         };
         let Self { at, host, answers, .. } = *self;

@@ -16,6 +16,7 @@ pub mod host;
 pub mod latencies;
 pub mod link;
 pub mod measure;
+pub mod nat;
 pub mod pcap;
 pub mod record;
 pub mod recording;

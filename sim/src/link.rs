@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use finwait_model::cause::Cause;
 use finwait_model::segment::Segment;
 use finwait_model::time::{Instant, Span};
 
@@ -83,6 +84,7 @@ enum Flight {
 struct Arrival {
     at: Instant,
     segment: Segment,
+    cause: Cause,
 }
 
 /// An arrival that orders by time, then by the order of sending.
@@ -128,24 +130,24 @@ impl Link {
     pub const fn least_delay(&self) -> Span {
         self.quality.delay
     }
-    /// A segment enters the link.
+    /// A segment enters the link, with why it was sent: a box on the way passes both on.
     #[inline]
-    pub fn send(&mut self, now: Instant, segment: &Segment) -> Fate {
+    pub fn send(&mut self, now: Instant, segment: &Segment, cause: Cause) -> Fate {
         if self.stream.happens(self.quality.loss) {
             return Fate::Lost;
         }
-        let first = self.travel(now, segment);
+        let first = self.travel(now, segment, cause);
         if !self.stream.happens(self.quality.duplicate) {
             return Fate::Arrives(first);
         }
-        Fate::Twice(first, self.travel(now, segment))
+        Fate::Twice(first, self.travel(now, segment, cause))
     }
-    fn travel(&mut self, now: Instant, segment: &Segment) -> Instant {
+    fn travel(&mut self, now: Instant, segment: &Segment, cause: Cause) -> Instant {
         let mut at = now + self.quality.delay + self.stream.span_up_to(self.quality.jitter);
         if self.stream.happens(self.quality.reorder) {
             at += self.quality.reorder_by;
         }
-        let arrival = Arrival { at, segment: *segment };
+        let arrival = Arrival { at, segment: *segment, cause };
         match &mut self.flight {
             Flight::Ring(ring) => ring.push_back(arrival),
             Flight::Heap { heap, next_number } => {
@@ -165,10 +167,12 @@ impl Link {
     }
     /// Takes the next segment off the link.
     #[inline]
-    pub fn receive(&mut self) -> Option<Segment> {
+    pub fn receive(&mut self) -> Option<(Segment, Cause)> {
         match &mut self.flight {
-            Flight::Ring(ring) => ring.pop_front().map(|a| a.segment),
-            Flight::Heap { heap, .. } => heap.pop().map(|n| n.0.arrival.segment),
+            Flight::Ring(ring) => ring.pop_front().map(|a| (a.segment, a.cause)),
+            Flight::Heap { heap, .. } => {
+                heap.pop().map(|n| (n.0.arrival.segment, n.0.arrival.cause))
+            }
         }
     }
 }
@@ -185,11 +189,11 @@ mod tests {
         let mut link = link(quality);
         for n in 0..count {
             let segment = Segment { len: n, ..Segment::default() };
-            link.send(Instant { ns: u64::from(n) * 10_000 }, &segment);
+            link.send(Instant { ns: u64::from(n) * 10_000 }, &segment, Cause::Data);
         }
         std::iter::from_fn(|| {
             let at = link.next_arrival()?;
-            Some((at.ns, link.receive()?.len))
+            Some((at.ns, link.receive()?.0.len))
         })
         .collect()
     }

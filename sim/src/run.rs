@@ -7,11 +7,12 @@ use finwait_model::release::Release;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Instant, Span};
 
-use crate::app::Tally;
+use crate::app::{PoolTally, Served, Tally};
 use crate::because::{Explain, Group};
 use crate::digest::Digest;
 use crate::host::Host;
 use crate::latencies::Latencies;
+use crate::nat::Passage;
 use crate::sample::{Peak, Sample};
 use crate::scenario::Scenario;
 use crate::watch::Watch;
@@ -63,6 +64,14 @@ pub struct HostOutcome {
     pub clients: Tally,
     /// How long its clients waited for their answers, from connect() on.
     pub latencies: Latencies,
+    /// How long they waited for their connections to stand.
+    pub connects: Latencies,
+    /// What its servers counted, summed up.
+    pub servers: Served,
+    /// What its pools of connections counted, if it has any.
+    pub pool: Option<PoolTally>,
+    /// What it counted as a box on the way of others, if it is one.
+    pub passage: Option<Passage>,
 }
 
 impl HostOutcome {
@@ -119,7 +128,8 @@ pub fn run_watched(
     mut progress: impl FnMut(Progress),
 ) -> Outcome {
     let mut world = scenario.world_with(turns);
-    let mut both = (Explain::new(world.hosts().len()), watch);
+    let explain = Explain::new(world.hosts().len()).with_boxes(scenario.box_hosts());
+    let mut both = (explain, watch);
     let mut series = vec![Vec::new(); world.hosts().len()];
     let end = Instant::ZERO + scenario.duration;
     let every = scenario.sample.max(Span::nanos(scenario.duration.ns / MOST_SAMPLES));
@@ -173,7 +183,7 @@ fn host_outcome(
         peak.take(sample);
     }
     let mut clients = Tally::default();
-    let mut latencies = Latencies::default();
+    let (mut latencies, mut connects) = (Latencies::default(), Latencies::default());
     for app in host.apps() {
         if let Some(tally) = app.tally() {
             clients.add(tally);
@@ -181,7 +191,18 @@ fn host_outcome(
         if let Some(more) = app.latencies() {
             latencies.add(more);
         }
+        if let Some(more) = app.connects() {
+            connects.add(more);
+        }
     }
+    let mut servers = Served::default();
+    for served in host.apps().iter().filter_map(|app| app.served()) {
+        servers.add(served);
+    }
+    let pool = host.apps().iter().filter_map(|app| app.pool()).cloned().reduce(|mut all, its| {
+        all.add(&its);
+        all
+    });
     HostOutcome {
         name: host.name().to_owned(),
         release: host.release(),
@@ -194,5 +215,9 @@ fn host_outcome(
         rst,
         clients,
         latencies,
+        connects,
+        servers,
+        pool,
+        passage: host.passage(),
     }
 }

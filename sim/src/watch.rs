@@ -32,6 +32,14 @@ pub struct Sent<'a> {
     pub fate: Fate,
 }
 
+impl Sent<'_> {
+    /// Did a box pass it on, as what arrived under other addresses? Its cause is that of who sent
+    /// it first. What a kernel answers goes back to where it came from.
+    pub fn is_passed_on(&self) -> bool {
+        self.answers.is_some_and(|arrived| arrived.flow != self.segment.flow.reversed())
+    }
+}
+
 /// Why a host did a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trigger<'a> {

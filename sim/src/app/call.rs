@@ -4,7 +4,7 @@ use finwait_model::errno::Errno;
 use finwait_model::flow::{Endpoint, FourTuple};
 use finwait_model::kernel::{How, SockOpt};
 
-use super::AppId;
+use super::{AppId, Why};
 
 /// A system call of an application, and what came of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +43,8 @@ pub enum SysCall {
     Close {
         /// Does it block until the FIN is acknowledged?
         lingers: bool,
+        /// Why the program closes, in its own terms.
+        why: Why,
     },
     /// send() of so many bytes; answers how many fitted.
     Send(u32),

@@ -74,6 +74,8 @@ pub struct Client {
     tally: Tally,
     /// From connect() to the last byte of the answer.
     latencies: Latencies,
+    /// From connect() until the connection stood.
+    connects: Latencies,
     /// When the next connection is opened (open loop), or the workers begin (closed loop).
     next_open: Option<Instant>,
     thinking: Later,
@@ -102,6 +104,7 @@ impl Client {
             next_open: (plan.count != Some(0)).then_some(first),
             tally: Tally::default(),
             latencies: Latencies::default(),
+            connects: Latencies::default(),
             stream,
             plan,
         }
@@ -114,6 +117,10 @@ impl Client {
     /// in it.
     pub const fn latencies(&self) -> &Latencies {
         &self.latencies
+    }
+    /// How long it waited for connections to stand.
+    pub const fn connects(&self) -> &Latencies {
+        &self.connects
     }
     /// What it is meant to do.
     pub const fn plan(&self) -> &ClientPlan {
@@ -200,6 +207,10 @@ impl Client {
     }
     fn connected(&mut self, fd: Fd, cx: &mut AppCx<'_, impl Watch>) {
         cx.set_phase(fd, Phase::Reading);
+        let now = cx.now;
+        if let Some(conn) = cx.conn(fd) {
+            self.connects.record(now.since(conn.since));
+        }
         if cx.send(fd, self.plan.request).is_err() {
             self.broke(fd, cx);
         } else if self.plan.response == 0 {

@@ -7,14 +7,18 @@
 mod call;
 mod client;
 mod later;
+mod pool;
+mod reason;
 mod redis;
 mod server;
 
 pub use call::{Call, SysCall};
 pub use client::{Client, ClientPlan, CloseHow, Pace};
 pub use later::Delay;
+pub use pool::{Ending, Path, Pool, PoolPlan, PoolTally};
+pub use reason::{Reason, Why};
 pub use redis::{Redis, RedisPlan};
-pub use server::{Server, ServerPlan};
+pub use server::{Restart, Served, Server, ServerPlan};
 
 use finwait_model::errno::Errno;
 use finwait_model::flow::{Endpoint, FourTuple};
@@ -39,6 +43,8 @@ pub enum App {
     Server(Server),
     /// Answers them one after the other, in a single-threaded event loop.
     Redis(Redis),
+    /// Requests of a web server's workers through their pools of connections.
+    Pool(Box<Pool>),
 }
 
 impl App {
@@ -49,6 +55,7 @@ impl App {
             Self::Client(app) => app.due(),
             Self::Server(app) => app.due(),
             Self::Redis(app) => app.due(),
+            Self::Pool(app) => app.due(),
         }
     }
     pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
@@ -56,6 +63,7 @@ impl App {
             Self::Client(app) => app.run(cx),
             Self::Server(app) => app.run(cx),
             Self::Redis(app) => app.run(cx),
+            Self::Pool(app) => app.run(cx),
         }
     }
     pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
@@ -63,26 +71,52 @@ impl App {
             Self::Client(app) => app.wake(fd, ready, cx),
             Self::Server(app) => app.wake(fd, ready, cx),
             Self::Redis(app) => app.wake(fd, ready, cx),
+            Self::Pool(app) => app.wake(fd, ready, cx),
         }
     }
     /// Connections that it has opened and closed; 0 for servers.
-    pub const fn lifecycles(&self) -> u64 {
+    pub fn lifecycles(&self) -> u64 {
         match self {
             Self::Client(app) => app.tally().finished,
+            Self::Pool(app) => app.tally().finished,
             Self::Server(_) | Self::Redis(_) => 0,
         }
     }
-    /// How long a client waited for its answers; `None` for servers.
-    pub const fn latencies(&self) -> Option<&Latencies> {
+    /// What a client counted; `None` for servers.
+    pub fn tally(&self) -> Option<&Tally> {
         match self {
-            Self::Client(app) => Some(app.latencies()),
+            Self::Client(app) => Some(app.tally()),
+            Self::Pool(app) => Some(app.tally()),
             Self::Server(_) | Self::Redis(_) => None,
         }
     }
-    /// What a client counted; `None` for servers.
-    pub const fn tally(&self) -> Option<&Tally> {
+    /// What a server counted; `None` for others.
+    pub const fn served(&self) -> Option<&Served> {
         match self {
-            Self::Client(app) => Some(app.tally()),
+            Self::Server(app) => Some(app.tally()),
+            Self::Client(_) | Self::Redis(_) | Self::Pool(_) => None,
+        }
+    }
+    /// What it counted of its pools.
+    pub fn pool(&self) -> Option<&PoolTally> {
+        match self {
+            Self::Pool(app) => Some(app.pool_tally()),
+            Self::Client(_) | Self::Server(_) | Self::Redis(_) => None,
+        }
+    }
+    /// How long a client waited for its answers; `None` for servers.
+    pub fn latencies(&self) -> Option<&Latencies> {
+        match self {
+            Self::Client(app) => Some(app.latencies()),
+            Self::Pool(app) => Some(app.latencies()),
+            Self::Server(_) | Self::Redis(_) => None,
+        }
+    }
+    /// How long a client waited for its connections to stand; `None` for servers.
+    pub fn connects(&self) -> Option<&Latencies> {
+        match self {
+            Self::Client(app) => Some(app.connects()),
+            Self::Pool(app) => Some(app.connects()),
             Self::Server(_) | Self::Redis(_) => None,
         }
     }
@@ -140,6 +174,8 @@ pub enum Phase {
     Parting,
     /// close() lingers.
     Lingering,
+    /// It lies in a pool.
+    Pooled,
 }
 
 /// What the engine keeps of a descriptor.
@@ -149,7 +185,7 @@ pub struct Conn {
     app: AppId,
     /// What its application does with it.
     pub phase: Phase,
-    /// When its application got it.
+    /// When its application got it, or when a server that cares heard of it last.
     pub since: Instant,
     /// Bytes read so far of the message that is awaited.
     pub got: u32,
@@ -181,6 +217,15 @@ impl Conns {
     #[inline]
     pub fn owner(&self, fd: Fd) -> Option<AppId> {
         self.get(fd).map(|c| c.app)
+    }
+    /// The open descriptors of an application, in the order in which a process that ends closes
+    /// them.
+    fn open_of(&self, app: AppId) -> Vec<Fd> {
+        let mine = |(index, conn): (usize, &Conn)| {
+            let open = conn.app == app && !matches!(conn.phase, Phase::Fresh | Phase::Lingering);
+            open.then_some(Fd { index: index as u32, generation: conn.generation })
+        };
+        self.table.iter().enumerate().filter_map(mine).collect()
     }
     fn adopt(&mut self, fd: Fd, app: AppId, phase: Phase, now: Instant) {
         let conn = Conn {
@@ -259,18 +304,48 @@ impl<'a, W: Watch> AppCx<'a, W> {
         self.show(fd, SysCall::Socket, Ok(fd.index));
         fd
     }
-    /// A listener on every address of the host.
-    pub(crate) fn listen(&mut self, local: Endpoint, backlog: i32) -> Result<Fd, Errno> {
+    /// A listener on every address of the host. If it cannot be, nothing of it stays.
+    pub(crate) fn listen(
+        &mut self,
+        local: Endpoint,
+        backlog: i32,
+        reuse_addr: bool,
+    ) -> Result<Fd, Errno> {
         let fd = self.socket(Phase::Listening);
-        self.setsockopt(fd, SockOpt::ReuseAddr(true))?;
+        let listens = self.try_listen(fd, local, backlog, reuse_addr);
+        if listens.is_err() {
+            self.set_phase(fd, Phase::Fresh);
+            // Nothing is connected, so close() can only work.
+            let _ = self.close(fd);
+        }
+        listens.map(|()| fd)
+    }
+    fn try_listen(
+        &mut self,
+        fd: Fd,
+        local: Endpoint,
+        backlog: i32,
+        reuse_addr: bool,
+    ) -> Result<(), Errno> {
+        if reuse_addr {
+            self.setsockopt(fd, SockOpt::ReuseAddr(true))?;
+        }
         let bound = self.kernel.bind(fd, local);
         self.show(fd, SysCall::Bind(local), bound.map(|()| 0));
         bound?;
         let listens =
             self.kernel.listen(fd, backlog, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Listen(backlog), listens.map(|()| 0));
-        listens?;
-        Ok(fd)
+        listens
+    }
+    /// The process ends: the kernel closes its descriptors one after the other, and nobody waits
+    /// for a lingering close().
+    pub(crate) fn exit(&mut self) {
+        for fd in self.conns.open_of(self.app) {
+            self.set_phase(fd, Phase::Fresh);
+            // It is open, so close() can only work.
+            let _ = self.close_because(fd, Why::plain(Reason::Exit));
+        }
     }
     pub(crate) fn accept(&mut self, listener: Fd) -> Result<Fd, Errno> {
         let mut cx = Cx { now: self.now, sink: &mut self.tap };
@@ -305,10 +380,19 @@ impl<'a, W: Watch> AppCx<'a, W> {
         answer
     }
     pub(crate) fn close(&mut self, fd: Fd) -> Result<Closed, Errno> {
+        self.close_because(fd, Why::default())
+    }
+    pub(crate) fn close_because(&mut self, fd: Fd, why: Why) -> Result<Closed, Errno> {
         let flow = self.flow_if_watched(fd);
         let answer = self.kernel.close(fd, &mut Cx { now: self.now, sink: &mut self.tap });
         let lingers = answer == Ok(Closed::Lingers);
-        self.show_as(fd, flow, SysCall::Close { lingers }, answer.map(|_| 0));
+        self.show_as(fd, flow, SysCall::Close { lingers, why }, answer.map(|_| 0));
+        answer
+    }
+    /// recv() into a buffer of one byte.
+    pub(crate) fn recv_one(&mut self, fd: Fd) -> Result<u32, Errno> {
+        let answer = self.kernel.recv(fd, 1, &mut Cx { now: self.now, sink: &mut self.tap });
+        self.show(fd, SysCall::Recv(1), answer);
         answer
     }
     /// The connection of a descriptor, if anybody wants to know.

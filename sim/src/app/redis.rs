@@ -10,7 +10,7 @@ use finwait_model::kernel::{Fd, Ready};
 use finwait_model::time::{Instant, Span};
 
 use super::server::{close, listen_on};
-use super::{AppCx, Got, Phase};
+use super::{AppCx, Got, Phase, Reason, Why};
 use crate::watch::Watch;
 
 /// What a Redis is meant to do.
@@ -32,13 +32,25 @@ pub struct RedisPlan {
     pub slow_every: Span,
     /// When the first one comes.
     pub slow_first: Span,
+    /// `timeout`: clients that have been idle for more than so many whole seconds are closed; 0
+    /// closes none.
+    pub timeout_s: u32,
 }
+
+/// How often `clientsCron` runs (`hz`, 10 as it comes).
+const CRON: Span = Span::millis(100);
+/// How many runs of it a second has: each looks at that part of the clients …
+const CRONS_PER_SECOND: usize = 10;
+/// … and at least at so many.
+const CRON_LEAST: usize = 5;
+/// How long after a bind() that failed it tries again: Redis itself would end, and whoever watches
+/// over it would start it again.
+const RETRY: Span = Span::secs(1);
 
 /// A Redis at work.
 #[derive(Debug)]
 pub struct Redis {
     plan: RedisPlan,
-    started: bool,
     /// Ready descriptors in the order in which they became so.
     queue: VecDeque<Fd>,
     /// When the loop has done what it does now.
@@ -46,6 +58,12 @@ pub struct Redis {
     /// When the head of the queue will have been dealt with.
     done_at: Option<Instant>,
     next_slow: Option<Instant>,
+    /// When the clients' idle times are looked at, if they are.
+    next_cron: Option<Instant>,
+    /// The clients in the order in which they are looked at; those that are gone stay until then.
+    clients: VecDeque<Fd>,
+    /// When it tries to listen.
+    bind_at: Option<Instant>,
 }
 
 impl Redis {
@@ -53,11 +71,13 @@ impl Redis {
     pub fn new(plan: RedisPlan) -> Self {
         let slow = plan.slow > Span::ZERO && plan.slow_every > Span::ZERO;
         Self {
-            started: false,
             queue: VecDeque::with_capacity(64),
             free_at: Instant::ZERO,
             done_at: None,
             next_slow: slow.then_some(Instant::ZERO + plan.slow_first),
+            next_cron: (plan.timeout_s > 0).then_some(Instant::ZERO + CRON),
+            clients: VecDeque::new(),
+            bind_at: Some(Instant::ZERO),
             plan,
         }
     }
@@ -65,13 +85,23 @@ impl Redis {
     pub const fn plan(&self) -> &RedisPlan {
         &self.plan
     }
-    pub(crate) const fn due(&self) -> Option<Instant> {
-        if self.started { self.done_at } else { Some(Instant::ZERO) }
+    pub(crate) fn due(&self) -> Option<Instant> {
+        [self.bind_at, self.done_at, self.cron_at()].into_iter().flatten().min()
+    }
+    /// The loop looks after the clients when it is free.
+    fn cron_at(&self) -> Option<Instant> {
+        if self.done_at.is_some() { None } else { self.next_cron.map(|at| at.max(self.free_at)) }
     }
     pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
-        if !self.started {
-            self.started = true;
-            listen_on((self.plan.port, self.plan.port), self.plan.backlog, cx);
+        if self.bind_at.is_some_and(|at| at <= cx.now) {
+            let taken = listen_on(&[self.plan.port], self.plan.backlog, true, cx);
+            self.bind_at = (!taken.is_empty()).then_some(cx.now + RETRY);
+            return;
+        }
+        if self.done_at.is_none_or(|at| at > cx.now) {
+            if self.cron_at().is_some_and(|at| at <= cx.now) {
+                self.cron(cx);
+            }
             return;
         }
         self.done_at = None;
@@ -82,7 +112,32 @@ impl Redis {
             }
             self.handle(fd, cx);
         }
+        if self.next_cron.is_some_and(|at| at <= cx.now) {
+            self.cron(cx);
+        }
         self.plan_next(cx.now);
+    }
+    /// Looks at a tenth of the clients, and at five at least, and closes those that have been idle
+    /// for too long. Redis counts both ends in whole seconds and asks for more than `timeout`.
+    fn cron(&mut self, cx: &mut AppCx<'_, impl Watch>) {
+        self.next_cron = Some(cx.now + CRON);
+        let second = |at: Instant| at.ns / 1_000_000_000;
+        let now_s = second(cx.now);
+        let looks = (self.clients.len() / CRONS_PER_SECOND).max(CRON_LEAST).min(self.clients.len());
+        for _ in 0..looks {
+            let Some(fd) = self.clients.pop_front() else { return };
+            let Some(conn) = cx.conn(fd).filter(|conn| conn.phase != Phase::Fresh) else {
+                continue;
+            };
+            let idle_s = now_s - second(conn.since);
+            if idle_s <= u64::from(self.plan.timeout_s) {
+                self.clients.push_back(fd);
+                continue;
+            }
+            conn.phase = Phase::Fresh;
+            // It is open, and set no linger time.
+            let _ = cx.close_because(fd, Why::plain(Reason::IdleTimeout));
+        }
     }
     pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
         let waits = cx.conn(fd).is_some_and(|conn| conn.left > 0);
@@ -122,9 +177,18 @@ impl Redis {
         self.done_at = Some(begin + self.plan.service);
     }
     fn handle(&mut self, fd: Fd, cx: &mut AppCx<'_, impl Watch>) {
+        let now = cx.now;
         let Some(conn) = cx.conn(fd) else { return };
+        // A client that was closed for being idle may still stand in the queue.
+        if conn.phase == Phase::Fresh {
+            return;
+        }
+        conn.since = now;
         if conn.phase == Phase::Listening {
             while let Ok(child) = cx.accept(fd) {
+                if self.next_cron.is_some() {
+                    self.clients.push_back(child);
+                }
                 // epoll tells at once of what has come before the accept.
                 if cx.poll(child).has(Ready::IN) {
                     self.enqueue(child, cx);

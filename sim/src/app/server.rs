@@ -1,9 +1,9 @@
-//! The server: answers each connection on its own, closes when it sees the peer's end of file.
+//! The server: answers each connection on its own, closes when it sees the peer's end of file, and
+//! may be restarted: then the kernel closes everything, and a new process has to get its port.
 
-use finwait_model::errno::Errno;
 use finwait_model::flow::{Addr, Endpoint};
 use finwait_model::kernel::{Fd, Ready};
-use finwait_model::time::Instant;
+use finwait_model::time::{Instant, Span};
 
 use super::later::{Delay, Later};
 use super::{AppCx, Got, Phase};
@@ -25,11 +25,47 @@ pub struct ServerPlan {
     pub service: Delay,
     /// From the peer's end of file to close().
     pub close_after: Delay,
+    /// Does it forget to close, so that its side stays in CLOSE-WAIT?
+    pub never_closes: bool,
     /// Does it close right after the answer, before the peer does?
     pub closes_first: bool,
     /// Bytes that it still writes after the peer's end of file, where it would close otherwise; it
     /// closes another `close_after` later.
     pub parting: u32,
+    /// Does it set SO_REUSEADDR before bind()?
+    pub reuse_addr: bool,
+    /// How long after a bind() that failed it tries again.
+    pub retry: Span,
+    /// When its process is restarted, if it is.
+    pub restart: Option<Restart>,
+}
+
+/// A server's process ends and another one begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Restart {
+    /// When for the first time.
+    pub first: Span,
+    /// How long until it happens again, if it does.
+    pub every: Option<Span>,
+    /// How long it takes the new process to call bind().
+    pub down: Span,
+}
+
+/// What a server counted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Served {
+    /// Processes that were ended and begun anew.
+    pub restarts: u64,
+    /// bind() found the port taken (EADDRINUSE).
+    pub in_use: u64,
+}
+
+impl Served {
+    /// Adds another server's numbers.
+    pub const fn add(&mut self, other: &Self) {
+        self.restarts += other.restarts;
+        self.in_use += other.in_use;
+    }
 }
 
 /// A server at work.
@@ -37,7 +73,12 @@ pub struct ServerPlan {
 pub struct Server {
     plan: ServerPlan,
     stream: Stream,
-    started: bool,
+    tally: Served,
+    /// Ports that it does not listen on yet.
+    to_bind: Vec<u16>,
+    /// When it tries to.
+    bind_at: Option<Instant>,
+    restart_at: Option<Instant>,
     thinking: Later,
     leaving: Later,
 }
@@ -48,7 +89,10 @@ impl Server {
         Self {
             thinking: Later::new(plan.service),
             leaving: Later::new(plan.close_after),
-            started: false,
+            tally: Served::default(),
+            to_bind: (plan.ports.0..=plan.ports.1).collect(),
+            bind_at: Some(Instant::ZERO),
+            restart_at: plan.restart.map(|r| Instant::ZERO + r.first),
             stream,
             plan,
         }
@@ -57,16 +101,20 @@ impl Server {
     pub const fn plan(&self) -> &ServerPlan {
         &self.plan
     }
+    /// What it counted so far.
+    pub const fn tally(&self) -> &Served {
+        &self.tally
+    }
     pub(crate) fn due(&self) -> Option<Instant> {
-        if !self.started {
-            return Some(Instant::ZERO);
-        }
-        [self.thinking.due(), self.leaving.due()].into_iter().flatten().min()
+        let all = [self.bind_at, self.restart_at, self.thinking.due(), self.leaving.due()];
+        all.into_iter().flatten().min()
     }
     pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
-        if !self.started {
-            self.started = true;
-            listen_on(self.plan.ports, self.plan.backlog, cx);
+        if self.restart_at.is_some_and(|at| at <= cx.now) {
+            self.restart(cx);
+        }
+        if self.bind_at.is_some_and(|at| at <= cx.now) {
+            self.listen(cx);
         }
         while let Some(fd) = self.thinking.take(cx.now) {
             self.answer(fd, cx);
@@ -74,6 +122,23 @@ impl Server {
         while let Some(fd) = self.leaving.take(cx.now) {
             self.leave(fd, cx);
         }
+    }
+    /// Listens on the ports that it has not got yet.
+    fn listen(&mut self, cx: &mut AppCx<'_, impl Watch>) {
+        let ports = std::mem::take(&mut self.to_bind);
+        self.to_bind = listen_on(&ports, self.plan.backlog, self.plan.reuse_addr, cx);
+        self.tally.in_use += self.to_bind.len() as u64;
+        self.bind_at = (!self.to_bind.is_empty()).then_some(cx.now + self.plan.retry);
+    }
+    fn restart(&mut self, cx: &mut AppCx<'_, impl Watch>) {
+        cx.exit();
+        self.tally.restarts += 1;
+        self.thinking = Later::new(self.plan.service);
+        self.leaving = Later::new(self.plan.close_after);
+        self.to_bind = (self.plan.ports.0..=self.plan.ports.1).collect();
+        let Some(Restart { every, down, .. }) = self.plan.restart else { return };
+        self.bind_at = Some(cx.now + down);
+        self.restart_at = every.map(|every| cx.now + every);
     }
     pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
         let Some(conn) = cx.conn(fd) else { return };
@@ -161,7 +226,7 @@ impl Server {
     }
     fn begin_to_leave(&mut self, fd: Fd, cx: &mut AppCx<'_, impl Watch>) {
         cx.set_phase(fd, Phase::Leaving);
-        if self.leaving.set(cx.now, fd, &mut self.stream) {
+        if !self.plan.never_closes && self.leaving.set(cx.now, fd, &mut self.stream) {
             self.leave(fd, cx);
         }
     }
@@ -180,12 +245,16 @@ impl Server {
     }
 }
 
-/// Listens on each port of a range.
-pub(super) fn listen_on(ports: (u16, u16), backlog: i32, cx: &mut AppCx<'_, impl Watch>) {
-    for port in ports.0..=ports.1 {
-        let listening: Result<Fd, Errno> = cx.listen(Endpoint::new(Addr::ANY, port), backlog);
-        assert!(listening.is_ok(), "invariant: a scenario gives each port to one server");
-    }
+/// Listens on each of those ports; answers those that somebody else holds.
+pub(super) fn listen_on(
+    ports: &[u16],
+    backlog: i32,
+    reuse_addr: bool,
+    cx: &mut AppCx<'_, impl Watch>,
+) -> Vec<u16> {
+    let taken =
+        |&&port: &&u16| cx.listen(Endpoint::new(Addr::ANY, port), backlog, reuse_addr).is_err();
+    ports.iter().filter(taken).copied().collect()
 }
 
 /// Closes and forgets. Servers set no linger time, so close() returns at once.

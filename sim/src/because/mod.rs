@@ -83,21 +83,29 @@ pub struct Explained {
 pub struct Explain {
     pasts: Vec<Pasts>,
     groups: BTreeMap<(HostId, Cause, Because), Group>,
+    boxes: Vec<HostId>,
 }
 
 impl Explain {
     /// For a world with so many hosts.
     pub fn new(hosts: usize) -> Self {
         let pasts = std::iter::repeat_with(Pasts::default).take(hosts).collect();
-        Self { pasts, groups: BTreeMap::new() }
+        Self { pasts, groups: BTreeMap::new(), boxes: Vec::new() }
+    }
+    /// The same for a world in which these hosts are boxes on the way of others.
+    pub fn with_boxes(self, boxes: Vec<HostId>) -> Self {
+        Self { boxes, ..self }
     }
     /// Why a RST that leaves now is sent; `None` for any other segment.
     pub fn explain(&self, sent: &Sent<'_>) -> Option<Explained> {
-        if !sent.cause.is_reset() {
+        if !sent.cause.is_reset() || sent.is_passed_on() {
             return None;
         }
         let past = self.pasts[usize::from(sent.host.0)].find(sent.segment.flow);
-        let because = Because::of(sent.cause, past.as_ref(), sent.answers);
+        let mut because = Because::of(sent.cause, past.as_ref(), sent.answers);
+        if because == Because::Unknown && self.boxes.contains(&sent.host) {
+            because = Because::FlowForgotten;
+        }
         let example =
             Example { at: sent.at, reset: *sent.segment, answers: sent.answers.copied(), past };
         Some(Explained { cause: sent.cause, because, example })

@@ -72,6 +72,9 @@ becauses! {
     /// A request had gone.
     RequestGone "request-gone"
         "the half-open request had been dropped before";
+    /// A box on the way has no such flow.
+    FlowForgotten "flow-forgotten"
+        "the box on the way has no flow of this connection: it was idle for too long, or had ended";
     /// Nobody listens.
     NobodyListens "nobody-listens"
         "nobody listens on that port";
@@ -133,7 +136,7 @@ impl Because {
             Self::ListenerClosed => &["inet_csk_listen_stop"],
             Self::AcceptQueueFull => &["tcp_v4_syn_recv_sock", "tcp_check_req"],
             Self::Disconnected => &["tcp_disconnect"],
-            Self::NobodyListens | Self::Unknown | Self::Handshake => &[],
+            Self::NobodyListens | Self::Unknown | Self::Handshake | Self::FlowForgotten => &[],
         }
     }
     /// What made a RST with that cause inevitable, given what is remembered of the flow and the

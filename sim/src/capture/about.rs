@@ -17,6 +17,8 @@ pub struct About {
     pub seed: u64,
     /// Its hosts, in order.
     pub hosts: Vec<HostAbout>,
+    /// Those of them that are boxes on the way of others.
+    pub boxes: Vec<HostId>,
     /// How much earlier than what is told last something may still be told: in a run hosts take
     /// their turns in windows as long as the smallest link delay.
     pub(super) lag: Span,
@@ -61,6 +63,7 @@ impl From<&Scenario> for About {
             scenario: scenario.name.clone(),
             seed: scenario.seed,
             hosts: hosts.collect(),
+            boxes: scenario.box_hosts(),
             lag: scenario.links.iter().map(|l| l.quality.delay).min().unwrap_or(Span::ZERO),
         }
     }
@@ -78,6 +81,7 @@ impl From<&Header> for About {
             scenario: header.scenario.clone(),
             seed: header.seed,
             hosts: hosts.collect(),
+            boxes: header.boxes(),
             lag: Span::ZERO,
         }
     }

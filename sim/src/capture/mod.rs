@@ -101,7 +101,7 @@ impl<T: Take> Capture<T> {
             take,
             selection,
             about: about.clone(),
-            explain: Explain::new(about.hosts.len()),
+            explain: Explain::new(about.hosts.len()).with_boxes(about.boxes.clone()),
             ids: Ids::default(),
             order: Order::default(),
             bytes: Vec::new(),

@@ -14,6 +14,7 @@ use finwait_model::time::{Clock, Instant, Span};
 use super::codec::{HostKey, LAST};
 use super::damage::Error;
 use crate::scenario::Scenario;
+use crate::world::HostId;
 
 /// What was run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +52,8 @@ pub struct HostInfo {
     pub mtu: u16,
     /// Its sysctls when the run began.
     pub sysctl: Sysctl,
+    /// Is it a box on the way of others, a NAT or a load balancer?
+    pub passes_on: bool,
 }
 
 /// How a recording ends.
@@ -104,13 +107,15 @@ pub struct Totals {
 impl Header {
     /// For a run of that scenario, whose text says what it does.
     pub fn new(scenario: &Scenario, toml: &str, filter: Option<String>) -> Self {
-        let hosts = scenario.hosts.iter().map(|plan| HostInfo {
+        let boxes = scenario.box_hosts();
+        let hosts = scenario.hosts.iter().enumerate().map(|(index, plan)| HostInfo {
             name: plan.name.clone(),
             release: plan.release,
             addr: plan.addr,
             clock: plan.clock,
             mtu: plan.mtu,
             sysctl: plan.sysctl.clone(),
+            passes_on: boxes.contains(&HostId(index as u16)),
         });
         Self {
             finwait: env!("CARGO_PKG_VERSION").to_owned(),
@@ -122,6 +127,11 @@ impl Header {
             filter,
             hosts: hosts.collect(),
         }
+    }
+    /// The hosts that are boxes on the way of others.
+    pub fn boxes(&self) -> Vec<HostId> {
+        let boxes = self.hosts.iter().enumerate().filter(|(_, h)| h.passes_on);
+        boxes.map(|(index, _)| HostId(index as u16)).collect()
     }
     pub(super) fn keys(&self) -> Vec<HostKey> {
         self.hosts.iter().map(|h| HostKey { addr: h.addr, clock: h.clock }).collect()
@@ -136,6 +146,7 @@ impl Header {
             boot_jiffies: host.clock.boot_jiffies,
             mtu: host.mtu,
             sysctl: sysctls(&host.sysctl),
+            passes_on: host.passes_on,
         });
         json(&HeaderJson {
             finwait: self.finwait.clone(),
@@ -213,6 +224,7 @@ fn host(read: HostJson) -> Result<HostInfo, Error> {
         },
         mtu: read.mtu,
         sysctl: sysctl(release, &read.sysctl)?,
+        passes_on: read.passes_on,
     })
 }
 
@@ -255,6 +267,8 @@ struct HostJson {
     boot_jiffies: u64,
     mtu: u16,
     sysctl: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    passes_on: bool,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use super::columns::{Coder, Col};
 use super::damage::Damage;
 use super::lookup::{Lookup, mix};
 use super::step::Gauge;
-use crate::app::{AppId, Call, SysCall};
+use crate::app::{AppId, Call, Reason, SysCall, Why};
 use crate::link::Fate;
 
 /// What a shape can be made of.
@@ -130,7 +130,13 @@ numbered! { reason_number, reason, DropReason:
     14 DropReason::TcpInvalidAckSequence, 15 DropReason::TcpReset, 16 DropReason::TcpInvalidSyn,
     17 DropReason::TcpClose, 18 DropReason::TcpOldAck, 19 DropReason::TcpTooOldAck,
     20 DropReason::TcpAckUnsentData, 21 DropReason::RequestQueueFull,
-    22 DropReason::PawsPassive, 23 DropReason::NotSpecified,
+    22 DropReason::PawsPassive, 23 DropReason::NotSpecified, 24 DropReason::NetfilterDrop,
+}
+numbered! { close_reason_number, close_reason, Reason:
+    0 Reason::Unsaid, 1 Reason::Exit, 2 Reason::IdleTimeout, 3 Reason::PoolEviction,
+    4 Reason::PoolIdle, 5 Reason::PoolReadable, 6 Reason::PoolDubious, 7 Reason::PoolGone,
+    8 Reason::ShortCode, 9 Reason::UnreadInBuffer, 10 Reason::Closed, 11 Reason::Failed,
+    12 Reason::TimedOut,
 }
 numbered! { how_number, how, How: 0 How::Rd, 1 How::Wr, 2 How::RdWr, }
 
@@ -299,6 +305,7 @@ pub(super) fn note(words: &Words, flow: FourTuple, refusal: Refusal) -> Result<N
 /// A call without its connection and descriptor; the descriptor that it answers is told apart.
 pub(super) fn of_call(call: &Call) -> Words {
     let end = |e: Endpoint| i64::from(e.addr.0) << 16 | i64::from(e.port);
+    let mut last = 0;
     let (kind, a, b) = match call.what {
         SysCall::Socket => (0, 0, 0),
         SysCall::Bind(local) => (1, end(local), 0),
@@ -310,7 +317,11 @@ pub(super) fn of_call(call: &Call) -> Words {
             (5, option, value)
         }
         SysCall::Shutdown(how) => (6, how_number(how), 0),
-        SysCall::Close { lingers } => (7, lingers.into(), 0),
+        SysCall::Close { lingers, why } => {
+            last = why.uses.into();
+            let switches = i64::from(lingers) | close_reason_number(why.reason) << 1;
+            (7, switches, why.age.ns.cast_signed())
+        }
         SysCall::Send(bytes) => (8, bytes.into(), 0),
         SysCall::Recv(bytes) => (9, bytes.into(), 0),
     };
@@ -319,7 +330,7 @@ pub(super) fn of_call(call: &Call) -> Words {
         Ok(n) => i64::from(n),
         Err(errno) => -i64::from(errno.number()),
     };
-    [call.app.0.into(), kind, a, b, result, 0]
+    [call.app.0.into(), kind, a, b, result, last]
 }
 
 /// Does a call of that kind answer a descriptor?
@@ -334,7 +345,7 @@ pub(super) const fn call_answers_descriptor(words: &Words) -> bool {
 
 /// The call of that shape; `answer` is the descriptor that it answers, if it answers one.
 pub(super) fn call(words: &Words, flow: FourTuple, fd: u32, answer: u32) -> Result<Call, Damage> {
-    let [app, kind, a, b, result, _] = *words;
+    let [app, kind, a, b, result, last] = *words;
     let end = || -> Result<Endpoint, Damage> {
         Ok(Endpoint::new(Addr(small(a >> 16)?), (a & 0xffff) as u16))
     };
@@ -346,7 +357,11 @@ pub(super) fn call(words: &Words, flow: FourTuple, fd: u32, answer: u32) -> Resu
         4 => SysCall::Connect(end()?),
         5 => SysCall::SetSockOpt(option(a, b)?),
         6 => SysCall::Shutdown(how(a)?),
-        7 => SysCall::Close { lingers: a != 0 },
+        7 => {
+            let age = Span { ns: b.cast_unsigned() };
+            let why = Why { reason: close_reason(a >> 1)?, age, uses: small(last)? };
+            SysCall::Close { lingers: a & 1 != 0, why }
+        }
         8 => SysCall::Send(small(a)?),
         9 => SysCall::Recv(small(a)?),
         _ => return Err(Damage::UNKNOWN),
@@ -467,8 +482,11 @@ mod tests {
 
     #[test]
     fn every_value_has_a_number_of_its_own() {
-        for (n, reason) in (0..24).map(|n| (n, reason(n).expect("known"))) {
+        for (n, reason) in (0..25).map(|n| (n, reason(n).expect("known"))) {
             assert_eq!(reason_number(reason), n);
+        }
+        for reason in Reason::ALL {
+            assert_eq!(close_reason(close_reason_number(*reason)), Ok(*reason));
         }
         for cause in Cause::all() {
             assert_eq!(super::cause(cause as i64), Ok(cause));

@@ -14,8 +14,8 @@ use finwait_model::time::{Clock, Span};
 
 use super::error::Error;
 use super::set::{self, Setting};
-use super::{AppPlan, HostPlan, LinkPlan, Scenario, schema};
-use crate::app::{ClientPlan, Delay, Pace, RedisPlan, ServerPlan};
+use super::{AppPlan, HostPlan, LinkPlan, Scenario, boxes, pool, schema};
+use crate::app::{ClientPlan, Delay, Pace, RedisPlan, Restart, ServerPlan};
 use crate::link::Quality;
 use crate::units;
 use crate::world::HostId;
@@ -27,7 +27,7 @@ const MOST_WORKERS: u32 = 1_000_000;
 /// How many applications there may be; each port of a `redis` counts.
 const MOST_APPS: usize = 60_000;
 /// What a request and an answer weigh unless the application says otherwise.
-const MESSAGE_BYTES: u32 = 100;
+pub(super) const MESSAGE_BYTES: u32 = 100;
 
 pub(super) fn scenario(text: &str, name: &str) -> Result<Scenario, Error> {
     let mut root = DeTable::parse(text)?;
@@ -47,6 +47,7 @@ pub(super) fn scenario(text: &str, name: &str) -> Result<Scenario, Error> {
         hosts: hosts(top.hosts)?,
         links: Vec::new(),
         apps: Vec::new(),
+        boxes: Vec::new(),
         counter: Vec::new(),
     };
     for (key, value) in top.counter_run {
@@ -62,6 +63,7 @@ pub(super) fn scenario(text: &str, name: &str) -> Result<Scenario, Error> {
         return Err(missing_apps(span));
     };
     read_apps(apps, &mut scenario)?;
+    scenario.boxes = boxes::boxes(top.boxes, &scenario)?;
     scenario.links = links(&top.links, &scenario)?;
     Ok(scenario)
 }
@@ -71,7 +73,10 @@ fn missing_apps(span: Range<usize>) -> Error {
     Error::new(span.start..span.start, "nothing runs on the hosts".to_owned(), expected)
 }
 
-fn at_least_1ns(span: &Spanned<schema::Written<Span>>, what: &str) -> Result<Span, Error> {
+pub(super) fn at_least_1ns(
+    span: &Spanned<schema::Written<Span>>,
+    what: &str,
+) -> Result<Span, Error> {
     let value = span.get_ref().0;
     if value == Span::ZERO {
         let message = format!("the {what} is zero");
@@ -174,7 +179,7 @@ fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), 
                 let app = schema::Server::deserialize(rest)?;
                 let host = find_host(&app.host, scenario)?;
                 claim(host, &app.port, &mut taken)?;
-                scenario.apps.push((host, AppPlan::Server(server(&app))));
+                scenario.apps.push((host, AppPlan::Server(server(&app)?)));
             }
             Some("redis") => {
                 let app = schema::Redis::deserialize(rest)?;
@@ -182,10 +187,17 @@ fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), 
                 claim(host, &app.port, &mut taken)?;
                 scenario.apps.extend(redis(&app)?.map(|plan| (host, AppPlan::Redis(plan))));
             }
+            Some("openresty") => {
+                let app = schema::OpenResty::deserialize(rest)?;
+                let host = find_host(&app.host, scenario)?;
+                let plan = pool::pool(app, &span, scenario)?;
+                scenario.apps.push((host, AppPlan::Pool(plan)));
+            }
             _ => {
                 let at = kind.as_ref().map_or(span, Spanned::span);
                 let message = "unknown kind of application".to_owned();
-                let expected = "expected kind = \"client\", \"server\" or \"redis\"".to_owned();
+                let expected =
+                    "expected kind = \"client\", \"server\", \"redis\" or \"openresty\"".to_owned();
                 return Err(Error::new(at, message, expected));
             }
         }
@@ -216,7 +228,7 @@ fn called(name: Option<Spanned<DeValue<'_>>>, names: &mut BTreeSet<String>) -> R
     Ok(())
 }
 
-fn find_host(name: &Spanned<String>, scenario: &Scenario) -> Result<HostId, Error> {
+pub(super) fn find_host(name: &Spanned<String>, scenario: &Scenario) -> Result<HostId, Error> {
     host_called(name.get_ref(), name.span(), scenario)
 }
 
@@ -291,7 +303,7 @@ fn client(
 }
 
 /// `redis:6379` or `redis:6379-6394`.
-fn targets(to: &Spanned<String>, scenario: &Scenario) -> Result<Vec<Endpoint>, Error> {
+pub(super) fn targets(to: &Spanned<String>, scenario: &Scenario) -> Result<Vec<Endpoint>, Error> {
     let span = to.span();
     let Some((name, ports)) = to.get_ref().rsplit_once(':') else {
         let message = format!("{:?} names no port", to.get_ref());
@@ -305,18 +317,36 @@ fn targets(to: &Spanned<String>, scenario: &Scenario) -> Result<Vec<Endpoint>, E
     Ok((low..=high).map(|port| Endpoint::new(addr, port)).collect())
 }
 
-fn server(app: &schema::Server) -> ServerPlan {
+fn server(app: &schema::Server) -> Result<ServerPlan, Error> {
     let schema::Ports(low, high) = *app.port.get_ref();
-    ServerPlan {
+    let close_after = app.close_after.map_or_else(|| Some(Delay::default()), |after| after.0.0);
+    Ok(ServerPlan {
         ports: (low, high),
         backlog: i32::from(app.backlog.unwrap_or(4096)),
         request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
         response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
         service: app.service.map_or_else(Delay::default, |d| d.0),
-        close_after: app.close_after.map_or_else(Delay::default, |d| d.0),
+        close_after: close_after.unwrap_or_default(),
+        never_closes: close_after.is_none(),
         closes_first: app.closes_first,
         parting: app.parting_bytes,
-    }
+        reuse_addr: app.reuse_addr,
+        retry: match &app.retry {
+            Some(retry) => at_least_1ns(retry, "pause before the next bind()")?,
+            None => Span::secs(1),
+        },
+        restart: restart(app)?,
+    })
+}
+
+fn restart(app: &schema::Server) -> Result<Option<Restart>, Error> {
+    let every = match &app.restart_every {
+        Some(every) => Some(at_least_1ns(every, "time between restarts")?),
+        None => None,
+    };
+    let first = app.restart_at.as_ref().map(|at| at.get_ref().0).or(every);
+    let down = app.restart_takes.map_or(Span::ZERO, |d| d.0);
+    Ok(first.map(|first| Restart { first, every, down }))
 }
 
 /// One event loop for each port. `slow_first` stays zero here: it is a matter of chance.
@@ -335,8 +365,20 @@ fn redis(app: &schema::Redis) -> Result<impl Iterator<Item = RedisPlan> + use<>,
         slow: app.slow.map_or(Span::ZERO, |s| s.0),
         slow_every,
         slow_first: Span::ZERO,
+        timeout_s: timeout_s(app)?,
     };
     Ok((low..=high).map(move |port| RedisPlan { port, ..plan }))
+}
+
+/// `timeout`, which Redis has in whole seconds.
+fn timeout_s(app: &schema::Redis) -> Result<u32, Error> {
+    let Some(timeout) = &app.timeout else { return Ok(0) };
+    let ns = timeout.get_ref().0.ns;
+    let whole = u32::try_from(ns / 1_000_000_000).ok().filter(|_| ns.is_multiple_of(1_000_000_000));
+    whole.ok_or_else(|| {
+        let message = "Redis counts its timeout in whole seconds".to_owned();
+        Error::new(timeout.span(), message, "expected a time such as \"30s\"".to_owned())
+    })
 }
 
 /// A link each way for every pair of hosts that talk: idle ones would only narrow the windows.
@@ -355,10 +397,10 @@ fn links(written: &schema::Links, scenario: &Scenario) -> Result<Vec<LinkPlan>, 
     let general = quality(&general, Quality::default())?;
     let mut plans: Vec<LinkPlan> = Vec::new();
     for (host, app) in &scenario.apps {
-        let AppPlan::Client(client) = app else { continue };
-        let addr = client.targets[0].addr;
-        let Some(to) = scenario.hosts.iter().position(|h| h.addr == addr) else { continue };
-        for (from, to) in [(*host, HostId(to as u16)), (HostId(to as u16), *host)] {
+        // All targets of an application are on one host.
+        let talks = Scenario::targets_of(app).first().map(|&to| scenario.talks(*host, to));
+        let talks = talks.unwrap_or_default().into_iter();
+        for (from, to) in talks.flat_map(|(a, b)| [(a, b), (b, a)]) {
             if !plans.iter().any(|l| (l.from, l.to) == (from, to)) {
                 plans.push(LinkPlan { from, to, quality: general });
             }

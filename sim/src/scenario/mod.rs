@@ -1,8 +1,10 @@
 //! Scenarios: what a person writes in TOML, what it means, and the world made of it.
 
+mod boxes;
 mod build;
 mod edit;
 mod error;
+mod pool;
 mod schema;
 mod set;
 mod world;
@@ -16,8 +18,9 @@ use finwait_model::release::Release;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Span};
 
-use crate::app::{ClientPlan, RedisPlan, ServerPlan};
+use crate::app::{ClientPlan, PoolPlan, RedisPlan, ServerPlan};
 use crate::link::Quality;
+use crate::nat::NatPlan;
 use crate::world::HostId;
 
 /// A scenario whose every name and value has been checked: building its world cannot fail.
@@ -39,6 +42,8 @@ pub struct Scenario {
     pub links: Vec<LinkPlan>,
     /// What runs on the hosts.
     pub apps: Vec<(HostId, AppPlan)>,
+    /// The hosts that are boxes on the way of others, and what they do there.
+    pub boxes: Vec<(HostId, NatPlan)>,
     /// Sysctls of the counter-run: the same scenario with what would have helped.
     pub counter: Vec<Setting>,
 }
@@ -80,6 +85,8 @@ pub enum AppPlan {
     Server(ServerPlan),
     /// A single-threaded event loop; `slow_first` is drawn when the world is built.
     Redis(RedisPlan),
+    /// A web server with pools of connections.
+    Pool(PoolPlan),
 }
 
 impl Scenario {

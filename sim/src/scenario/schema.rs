@@ -12,7 +12,8 @@ use finwait_model::flow::Addr;
 use finwait_model::release::Release;
 use finwait_model::time::Span;
 
-use crate::app::{CloseHow, Delay};
+use crate::app::{CloseHow, Delay, Ending};
+use crate::nat::Forgotten;
 use crate::rng::Ratio;
 use crate::units::{self, Rate};
 
@@ -30,6 +31,8 @@ pub(super) struct Top {
     pub(super) hosts: BTreeMap<Spanned<String>, Host>,
     #[serde(default)]
     pub(super) links: Links,
+    #[serde(default)]
+    pub(super) boxes: Vec<Spanned<PassBox>>,
     #[serde(default)]
     pub(super) counter_run: BTreeMap<Spanned<String>, Spanned<Value>>,
 }
@@ -109,11 +112,17 @@ pub(super) struct Server {
     pub(super) request_bytes: Option<u32>,
     pub(super) response_bytes: Option<u32>,
     pub(super) service: Option<Written<Delay>>,
-    pub(super) close_after: Option<Written<Delay>>,
+    pub(super) close_after: Option<Written<CloseAfter>>,
     #[serde(default)]
     pub(super) closes_first: bool,
     #[serde(default)]
     pub(super) parting_bytes: u32,
+    #[serde(default = "yes")]
+    pub(super) reuse_addr: bool,
+    pub(super) retry: Option<Spanned<Written<Span>>>,
+    pub(super) restart_at: Option<Spanned<Written<Span>>>,
+    pub(super) restart_every: Option<Spanned<Written<Span>>>,
+    pub(super) restart_takes: Option<Written<Span>>,
 }
 
 /// `kind = "redis"`.
@@ -128,6 +137,80 @@ pub(super) struct Redis {
     pub(super) service: Option<Written<Span>>,
     pub(super) slow: Option<Written<Span>>,
     pub(super) slow_every: Option<Spanned<Written<Span>>>,
+    pub(super) timeout: Option<Spanned<Written<Span>>>,
+}
+
+/// `kind = "openresty"`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpenResty {
+    pub(super) host: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    pub(super) workers: Option<Spanned<u32>>,
+    pub(super) rate: Option<Spanned<Written<Rate>>>,
+    pub(super) clients: Option<Spanned<u32>>,
+    pub(super) think: Option<Spanned<Written<Delay>>>,
+    #[serde(default)]
+    pub(super) scattered: bool,
+    pub(super) start: Option<Written<Span>>,
+    pub(super) count: Option<u64>,
+    pub(super) paths: Option<Spanned<Vec<Path>>>,
+    pub(super) pool_size: Option<Spanned<u32>>,
+    pub(super) keepalive: Option<Written<Span>>,
+    pub(super) backlog: Option<u32>,
+    #[serde(default)]
+    pub(super) one_pool: bool,
+    #[serde(default = "yes")]
+    pub(super) watches: bool,
+    #[serde(default = "yes")]
+    pub(super) code_cache: bool,
+    pub(super) connect_timeout: Option<Spanned<Written<Span>>>,
+    pub(super) read_timeout: Option<Spanned<Written<Span>>>,
+    pub(super) request_bytes: Option<u32>,
+    pub(super) response_bytes: Option<Spanned<u32>>,
+}
+
+/// A code path of `kind = "openresty"`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Path {
+    pub(super) end: Written<Ending>,
+    pub(super) share: Option<Spanned<u32>>,
+    pub(super) commands: Option<Spanned<u32>>,
+    pub(super) hold: Option<Written<Delay>>,
+}
+
+/// A box on the way between hosts.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PassBox {
+    pub(super) kind: Spanned<Written<BoxKind>>,
+    pub(super) host: Spanned<String>,
+    pub(super) inside: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) port: Option<Spanned<Ports>>,
+    pub(super) to: Option<Spanned<String>>,
+    pub(super) ports: Option<Spanned<Ports>>,
+    pub(super) keep_ports: Option<bool>,
+    pub(super) idle: Option<Written<Span>>,
+    pub(super) opening: Option<Written<Span>>,
+    pub(super) closing: Option<Written<Span>>,
+    pub(super) closed: Option<Written<Span>>,
+    pub(super) forgotten: Option<Written<Forgotten>>,
+}
+
+/// The kinds of boxes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum BoxKind {
+    Nat,
+    Balancer,
+}
+
+/// From the peer's end of file to close(), or never.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CloseAfter(pub(super) Option<Delay>);
+
+const fn yes() -> bool {
+    true
 }
 
 /// A value that people write as text.
@@ -173,6 +256,45 @@ impl FromText for Delay {
             return Err("expected the shorter time first".to_owned());
         }
         Ok(delay)
+    }
+}
+impl FromText for CloseAfter {
+    const EXPECTING: &'static str =
+        "a time such as \"40ms\", a range such as \"0ms..80ms\", or \"never\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text == "never" { Ok(Self(None)) } else { Delay::from_text(text).map(|d| Self(Some(d))) }
+    }
+}
+impl FromText for BoxKind {
+    const EXPECTING: &'static str = "a kind of box: \"nat\" or \"balancer\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "nat" => Ok(Self::Nat),
+            "balancer" => Ok(Self::Balancer),
+            _ => Err("expected \"nat\" or \"balancer\"".to_owned()),
+        }
+    }
+}
+impl FromText for Forgotten {
+    const EXPECTING: &'static str =
+        "what a box does without a flow: \"adopt\", \"drop\" or \"reset\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "adopt" => Ok(Self::Adopt),
+            "drop" => Ok(Self::Drop),
+            "reset" => Ok(Self::Reset),
+            _ => Err("expected \"adopt\", \"drop\" or \"reset\"".to_owned()),
+        }
+    }
+}
+impl FromText for Ending {
+    const EXPECTING: &'static str = "what becomes of the connection: \"keepalive\" or \"close\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "keepalive" => Ok(Self::Keepalive),
+            "close" => Ok(Self::Close),
+            _ => Err("expected \"keepalive\" or \"close\"".to_owned()),
+        }
     }
 }
 impl FromText for Release {

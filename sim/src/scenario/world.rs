@@ -3,9 +3,10 @@
 use finwait_model::kernel::Config;
 
 use super::{AppPlan, Scenario};
-use crate::app::{App, Client, Redis, RedisPlan, Server};
+use crate::app::{App, Client, Pool, Redis, RedisPlan, Server};
 use crate::host::{Host, Wires};
 use crate::link::Link;
+use crate::nat::Nat;
 use crate::rng::Stream;
 use crate::world::{HostId, Turns, World};
 use finwait_model::time::Span;
@@ -40,7 +41,11 @@ impl Scenario {
         let apps = mine.enumerate().map(|(index, app)| {
             start(app, Stream::new(self.seed, &format!("app {}.{index}", plan.name)))
         });
-        Host::new(id, &plan.name, &config, apps.collect(), self.wires(id))
+        let host = Host::new(id, &plan.name, &config, apps.collect(), self.wires(id));
+        match self.boxes.iter().find(|(host, _)| *host == id) {
+            Some((_, box_plan)) => host.with_nat(Nat::new(box_plan.clone(), plan.addr)),
+            None => host,
+        }
     }
     fn wires(&self, id: HostId) -> Wires {
         let mut wires = Wires::default();
@@ -52,7 +57,21 @@ impl Scenario {
                 wires.routes.push((self.host_plan(link.to).addr, index));
             }
         }
+        self.through_nat(id, &mut wires);
         wires
+    }
+    /// Who is behind a NAT sends there what is for anybody else.
+    fn through_nat(&self, id: HostId, wires: &mut Wires) {
+        let Some(nat) = self.nat_of(id) else { return };
+        let way = self.links.iter().position(|link| (link.from, link.to) == (id, nat));
+        let Some(way) = way else { return };
+        for (_, app) in self.apps.iter().filter(|(host, _)| *host == id) {
+            for to in Self::targets_of(app) {
+                if !wires.routes.iter().any(|(addr, _)| *addr == to.addr) {
+                    wires.routes.push((to.addr, way));
+                }
+            }
+        }
     }
 }
 
@@ -60,6 +79,7 @@ fn start(app: &AppPlan, mut stream: Stream) -> App {
     match app {
         AppPlan::Client(plan) => App::Client(Client::new(plan.clone(), stream)),
         AppPlan::Server(plan) => App::Server(Server::new(plan.clone(), stream)),
+        AppPlan::Pool(plan) => App::Pool(Box::new(Pool::new(plan.clone(), stream))),
         AppPlan::Redis(plan) => {
             let slow_first = Span::nanos(stream.below(plan.slow_every.ns));
             App::Redis(Redis::new(RedisPlan { slow_first, ..*plan }))

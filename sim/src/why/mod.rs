@@ -134,7 +134,7 @@ pub fn chain_among(
 fn among(rec: &Recording, past: &past::Past, event: &Event) -> Result<Option<Chain>, Error> {
     let What::Sent { segment, cause, .. } = event.what else { return Ok(None) };
     let Some(place) = past.events.iter().rposition(|e| e == event) else { return Ok(None) };
-    let mut explain = Explain::new(rec.hosts().len());
+    let mut explain = Explain::new(rec.hosts().len()).with_boxes(rec.header().boxes());
     for Event { at, host, what } in &past.events[..place] {
         if let What::Note(note) = what {
             explain.noted(*at, *host, note);

@@ -89,7 +89,11 @@ fn called(call: &Call) -> String {
         Ok(number) => number.to_string(),
         Err(errno) => format!("-1 {errno:?}"),
     };
-    format!("the application calls {}({}) = {result}", call.what.name(), call.fd)
+    let why = match call.what {
+        SysCall::Close { why, .. } if why.is_said() => format!(": {why}"),
+        _ => String::new(),
+    };
+    format!("the application calls {}({}) = {result}{why}", call.what.name(), call.fd)
 }
 
 fn syscall(what: SysCall) -> Vec<&'static str> {

@@ -1,8 +1,10 @@
 //! The engine and its scenarios, as a user sees them.
 
 mod any_scenario;
+mod apps;
 mod bad_scenarios;
 mod capacity;
+mod boxes;
 mod captures;
 mod determinism;
 mod edits;

@@ -196,6 +196,10 @@ pub fn hosts(rec: &Recording) -> Result<Vec<HostOutcome>, Error> {
             rst: Vec::new(),
             clients: Default::default(),
             latencies: Default::default(),
+            connects: Default::default(),
+            servers: Default::default(),
+            pool: None,
+            passage: None,
         })
     });
     each.collect()

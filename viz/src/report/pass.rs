@@ -87,7 +87,7 @@ impl<'a> Pass<'a> {
         };
         Self {
             rec,
-            explain: Explain::new(hosts),
+            explain: Explain::new(hosts).with_boxes(rec.header().boxes()),
             machine: Counter::default(),
             instants,
             openings,

@@ -45,7 +45,8 @@ struct Now {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(rec: &'a Recording) -> Self {
-        Self { rec, explain: Explain::new(rec.hosts().len()), stories: Vec::new() }
+        let explain = Explain::new(rec.hosts().len()).with_boxes(rec.header().boxes());
+        Self { rec, explain, stories: Vec::new() }
     }
     /// What was told, in order.
     pub(super) fn into_stories(self) -> Vec<Story> {

@@ -1,0 +1,109 @@
+//! Why a program closes a connection, in its own terms: what no kernel knows.
+
+use core::fmt;
+
+use finwait_model::time::Span;
+
+use crate::text::{grouped, seconds};
+
+/// Why a program calls close(), with what it knows of the connection then.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Why {
+    /// The reason.
+    pub reason: Reason,
+    /// How long ago the connection was opened; zero where nobody counts.
+    pub age: Span,
+    /// How many requests it has carried.
+    pub uses: u32,
+}
+
+/// The reasons, with their names in JSON and what they mean.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident $slug:literal $text:literal;)*) => {
+        /// A reason to call close().
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// All of them, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+            /// The name in JSON and measures.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $slug,)* }
+            }
+            /// What it means, as the end of a sentence.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The program is done, or says nothing.
+    #[default]
+    Unsaid "done" "it is done";
+    /// The process ends, and the kernel closes its descriptors.
+    Exit "exit" "the process ends";
+    /// A server that closes what has been idle for its `timeout`.
+    IdleTimeout "idle-timeout" "nothing had come for as long as the server's timeout";
+    /// A full pool makes room.
+    PoolEviction "pool-eviction" "the pool was full, and this was the least recently used connection in it";
+    /// Idle in the pool for too long.
+    PoolIdle "pool-idle" "it had been idle in the pool for the keep-alive timeout";
+    /// Something came, or the peer closed, while it lay in the pool.
+    PoolReadable "pool-readable" "it became readable in the pool: the peer had closed, or sent what nobody had asked for";
+    /// Readable when it should go into the pool.
+    PoolDubious "dubious-state" "it was readable when it should go into the pool (connection in dubious state)";
+    /// The pool itself ended.
+    PoolGone "pool-gone" "its pool ended with the Lua VM of the request (lua_code_cache off)";
+    /// A piece of code that closes what it might have kept.
+    ShortCode "short-code" "short-connection code: close() where the others call setkeepalive()";
+    /// More came than the code has read.
+    UnreadInBuffer "unread-data" "there was more in the buffer than the code had read (unread data in buffer)";
+    /// The peer had closed before it could go into the pool.
+    Closed "closed" "the peer had closed (closed)";
+    /// It broke.
+    Failed "failed" "the connection had failed";
+    /// connect() or the answer took too long.
+    TimedOut "timed-out" "the program had waited long enough";
+}
+
+impl Why {
+    /// For that reason, where nobody counts.
+    pub const fn plain(reason: Reason) -> Self {
+        Self { reason, age: Span::ZERO, uses: 0 }
+    }
+    /// Is there anything to tell?
+    pub const fn is_said(self) -> bool {
+        !matches!(self.reason, Reason::Unsaid)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.text())?;
+        if self.age > Span::ZERO || self.uses > 0 {
+            let uses = if self.uses == 1 {
+                "1 request"
+            } else {
+                &format!("{} requests", grouped(u64::from(self.uses)))
+            };
+            write!(f, "; age {} s, {uses}", seconds(self.age.ns, 3))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_tells_what_the_program_knows() {
+        let why = Why { reason: Reason::ShortCode, age: Span::millis(412), uses: 212 };
+        assert!(why.to_string().ends_with("setkeepalive(); age 0.412 s, 212 requests"), "{why}");
+        assert_eq!(Why::plain(Reason::Exit).to_string(), "the process ends");
+        assert!(!Why::default().is_said());
+    }
+}

@@ -1,0 +1,117 @@
+//! `kind = "openresty"`: a web server with pools of connections.
+
+use core::ops::Range;
+
+use toml::Spanned;
+
+use finwait_model::time::Span;
+
+use super::error::Error;
+use super::schema::{self, OpenResty};
+use super::{Scenario, build};
+use crate::app::{Delay, Ending, Pace, Path, PoolPlan};
+
+/// `lua_socket_pool_size` as it comes.
+const POOL_SIZE: u32 = 30;
+/// `lua_socket_keepalive_timeout`, `lua_socket_connect_timeout` and `lua_socket_read_timeout` as
+/// they come.
+const TIMEOUT: Span = Span::secs(60);
+/// The most connections, workers, shares and so on that may be asked for.
+const MOST: u32 = 1_000_000;
+
+pub(super) fn pool(
+    app: OpenResty,
+    span: &Range<usize>,
+    scenario: &Scenario,
+) -> Result<PoolPlan, Error> {
+    Ok(PoolPlan {
+        targets: build::targets(&app.to, scenario)?,
+        workers: count(app.workers.as_ref(), 1, "workers")?,
+        pace: pace(&app, span)?,
+        start: app.start.map_or(Span::ZERO, |s| s.0),
+        count: app.count,
+        paths: paths(app.paths.as_ref())?,
+        size: count(app.pool_size.as_ref(), POOL_SIZE, "connections in a pool")?,
+        idle: app.keepalive.map_or(TIMEOUT, |k| k.0),
+        backlog: app.backlog,
+        shared: app.one_pool,
+        watches: app.watches,
+        code_cache: app.code_cache,
+        connect_timeout: timeout(app.connect_timeout.as_ref(), "connect timeout")?,
+        read_timeout: timeout(app.read_timeout.as_ref(), "read timeout")?,
+        request: app.request_bytes.unwrap_or(build::MESSAGE_BYTES),
+        response: match &app.response_bytes {
+            Some(bytes) if *bytes.get_ref() == 0 => {
+                let message = "a request without an answer is over at once".to_owned();
+                return Err(Error::new(bytes.span(), message, "expected at least 1".to_owned()));
+            }
+            Some(bytes) => *bytes.get_ref(),
+            None => build::MESSAGE_BYTES,
+        },
+    })
+}
+
+fn count(written: Option<&Spanned<u32>>, usual: u32, what: &str) -> Result<u32, Error> {
+    let Some(written) = written else { return Ok(usual) };
+    if !(1..=MOST).contains(written.get_ref()) {
+        let message = format!("{} {what}", written.get_ref());
+        return Err(Error::new(written.span(), message, format!("expected 1 to {MOST}")));
+    }
+    Ok(*written.get_ref())
+}
+
+fn timeout(written: Option<&Spanned<schema::Written<Span>>>, what: &str) -> Result<Span, Error> {
+    written.map_or(Ok(TIMEOUT), |written| build::at_least_1ns(written, what))
+}
+
+fn pace(app: &OpenResty, span: &Range<usize>) -> Result<Pace, Error> {
+    let expected = || "expected rate = \"100/s\" or clients = 10".to_owned();
+    match (&app.rate, &app.clients) {
+        (Some(rate), None) => match &app.think {
+            Some(think) => {
+                let message = "only clients think".to_owned();
+                let expected = "expected clients = 10 with it instead of a rate".to_owned();
+                Err(Error::new(think.span(), message, expected))
+            }
+            None => Ok(Pace::Open { rate: rate.get_ref().0, scattered: app.scattered }),
+        },
+        (None, Some(clients)) => Ok(Pace::Closed {
+            workers: count(Some(clients), 1, "clients")?,
+            think: app.think.as_ref().map_or_else(Delay::default, |t| t.get_ref().0),
+        }),
+        (Some(_), Some(clients)) => {
+            let message = "requests come at a rate or from clients, not both".to_owned();
+            Err(Error::new(clients.span(), message, expected()))
+        }
+        (None, None) => {
+            Err(Error::new(span.clone(), "requests need a pace".to_owned(), expected()))
+        }
+    }
+}
+
+fn paths(written: Option<&Spanned<Vec<schema::Path>>>) -> Result<Vec<Path>, Error> {
+    let Some(written) = written else {
+        let only =
+            Path { share: 1, ending: Ending::Keepalive, commands: 1, hold: Delay::default() };
+        return Ok(vec![only]);
+    };
+    let mut paths = Vec::new();
+    for path in written.get_ref() {
+        let share = match &path.share {
+            Some(share) if *share.get_ref() == 0 => 0,
+            share => count(share.as_ref(), 1, "shares")?,
+        };
+        paths.push(Path {
+            share,
+            ending: path.end.0,
+            commands: count(path.commands.as_ref(), 1, "commands")?,
+            hold: path.hold.map_or_else(Delay::default, |h| h.0),
+        });
+    }
+    if paths.iter().all(|path| path.share == 0) {
+        let message = "no code serves the requests".to_owned();
+        let expected = "expected at least one path with a share above 0".to_owned();
+        return Err(Error::new(written.span(), message, expected));
+    }
+    Ok(paths)
+}
