@@ -14,6 +14,10 @@ use crate::scenario::Scenario;
 use crate::watch::{Sent, Watch};
 use crate::world::HostId;
 
+/// How many connections of one four-tuple are remembered, the one at hand and the one before it; a
+/// box may give a port away so often that an end still speaks for an older one.
+const KEPT_SIDES: usize = 2;
+const KEPT_BEHIND_BOX: usize = 64;
 /// How many violations are kept in words.
 const KEPT: usize = 20;
 
@@ -23,7 +27,7 @@ pub struct Judge {
     hosts: Vec<(Addr, Release)>,
     /// Those that may speak for others.
     boxes: Vec<HostId>,
-    sides: BTreeMap<FourTuple, [Option<Side>; 2]>,
+    sides: BTreeMap<FourTuple, Vec<Side>>,
     violations: Vec<String>,
     count: u64,
 }
@@ -70,7 +74,11 @@ impl Judge {
     pub const fn count(&self) -> u64 {
         self.count
     }
+    /// Who passes on what others have sent is not to blame for it.
     fn accuse(&mut self, sent: &Sent<'_>, rule: &str) {
+        if sent.is_passed_on() {
+            return;
+        }
         self.count += 1;
         if self.violations.len() < KEPT {
             let Sent { at, segment, cause, .. } = sent;
@@ -85,10 +93,6 @@ impl Judge {
     fn judge_alone(&mut self, sent: &Sent<'_>) {
         let (addr, release) = self.hosts[usize::from(sent.host.0)];
         let site = sent.cause.site();
-        if sent.is_passed_on() {
-            // It is another host's segment under another address.
-            return;
-        }
         if sent.segment.flow.saddr != addr && !self.boxes.contains(&sent.host) {
             self.accuse(sent, "a host sends from its own address only");
         }
@@ -119,22 +123,36 @@ impl Judge {
         }
         let sides = self.sides.entry(segment.flow).or_default();
         if segment.flags.syn() {
-            if sides[0].is_none_or(|s| s.isn != segment.seq) {
+            if sides.first().is_none_or(|s| s.isn != segment.seq) {
                 let end = segment.end_seq();
                 let cookie = sent.cause == Cause::SynAckCookie;
                 let scale = segment.options.wscale.unwrap_or(0);
                 let isn = segment.seq;
                 let side = Side { isn, end, fin_end: None, cookie, scale, offer: None };
-                *sides = [Some(side), sides[0]];
+                sides.insert(0, side);
+                sides.truncate(if self.boxes.is_empty() { KEPT_SIDES } else { KEPT_BEHIND_BOX });
             }
-            if let Some(side) = &mut sides[0] {
+            if let Some(side) = sides.first_mut() {
                 side.offers(segment);
             }
             return;
         }
         // The connection that the segment belongs to: the one whose numbers it continues.
         let mut rule = None;
-        match sides.iter_mut().flatten().find(|s| belongs(s, segment)) {
+        let (known, passed_on) = (!sides.is_empty(), sent.is_passed_on());
+        let is_its =
+            |side: &&mut Side| belongs(side, segment) || (passed_on && is_near(side, segment));
+        match sides.iter_mut().find(is_its) {
+            // Late segments of earlier connections pass a box like any others.
+            None if passed_on && known => {}
+            None if passed_on => {
+                // A box has given an old connection new ports: it begins anew here.
+                let (isn, end) = (segment.seq, segment.end_seq());
+                let mut side =
+                    Side { isn, end, fin_end: None, cookie: true, scale: 0, offer: None };
+                side.offers(segment);
+                sides.push(side);
+            }
             None => rule = Some("a segment continues what its end has sent before"),
             Some(side) if side.cookie => {
                 side.offers(segment);
@@ -161,12 +179,12 @@ impl Judge {
     }
     fn acknowledges_sent(&self, segment: &Segment) -> bool {
         let Some(sides) = self.sides.get(&segment.flow.reversed()) else { return false };
-        sides.iter().flatten().any(|s| segment.ack.between(s.isn, s.end))
+        sides.iter().any(|s| segment.ack.between(s.isn, s.end))
     }
     fn was_allowed(&self, segment: &Segment) -> bool {
         let Some(sides) = self.sides.get(&segment.flow.reversed()) else { return false };
         let end = segment.seq + u32::from(segment.len);
-        sides.iter().flatten().filter_map(|s| s.offer).any(|edge| !end.after(edge))
+        sides.iter().filter_map(|s| s.offer).any(|edge| !end.after(edge))
     }
 }
 
@@ -174,6 +192,11 @@ impl Judge {
 fn belongs(side: &Side, segment: &Segment) -> bool {
     // A zero-window probe and a keepalive start one below what is unacknowledged.
     segment.seq.between(side.isn, side.end)
+}
+
+/// What passes a box may have overtaken what its sender sent before.
+const fn is_near(side: &Side, segment: &Segment) -> bool {
+    segment.seq.0.wrapping_sub(side.isn.0) < 1 << 24
 }
 
 impl Watch for Judge {

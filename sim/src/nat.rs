@@ -343,3 +343,115 @@ impl Stage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use finwait_model::segment::Flags;
+    use proptest::prelude::*;
+
+    const BOX: Addr = Addr(0x0a00_0063);
+
+    fn server(port: u16) -> Endpoint {
+        Endpoint::new(Addr::v4(10, 0, 1, 1), port)
+    }
+
+    fn inside(host: u8, port: u16) -> Endpoint {
+        Endpoint::new(Addr::v4(10, 0, 0, host), port)
+    }
+
+    fn nat(forgotten: Forgotten, keep_ports: bool) -> Nat {
+        let way = Way::Nat { inside: (1..=3).map(|host| inside(host, 0).addr).collect() };
+        let patience =
+            Patience { opening: Span::secs(3), idle: Span::secs(9), ..Patience::default() };
+        let ports = (2000, 2003);
+        Nat::new(NatPlan { way, ports, keep_ports, patience, forgotten }, BOX)
+    }
+
+    fn segment(from: Endpoint, to: Endpoint, flags: Flags) -> Segment {
+        Segment { flow: FourTuple::new(from, to), flags, ..Segment::default() }
+    }
+
+    fn on(pass: Pass) -> Option<FourTuple> {
+        match pass {
+            Pass::On(segment) => Some(segment.flow),
+            Pass::Drop | Pass::Own => None,
+        }
+    }
+
+    #[test]
+    fn two_inside_with_one_port_get_two_outside() {
+        let mut nat = nat(Forgotten::Adopt, true);
+        let syn = |host| segment(inside(host, 40_000), server(80), Flags::SYN);
+        let first = on(nat.pass(Instant::ZERO, &syn(1))).expect("it passes");
+        let second = on(nat.pass(Instant::ZERO, &syn(2))).expect("it passes");
+        assert_eq!(first, FourTuple::new(Endpoint::new(BOX, 40_000), server(80)), "it was free");
+        assert_eq!(second, FourTuple::new(Endpoint::new(BOX, 2000), server(80)));
+        let answer = segment(server(80), Endpoint::new(BOX, 2000), Flags::SYN | Flags::ACK);
+        let back = on(nat.pass(Instant::ZERO, &answer));
+        assert_eq!(back, Some(FourTuple::new(server(80), inside(2, 40_000))));
+    }
+
+    #[test]
+    fn a_flow_is_forgotten_by_its_stage() {
+        for (forgotten, pass) in [(Forgotten::Drop, Pass::Drop), (Forgotten::Reset, Pass::Own)] {
+            let mut nat = nat(forgotten, true);
+            let mut send = |at: u64, flags| {
+                let segment = segment(inside(1, 40_000), server(80), flags);
+                nat.pass(Instant::ZERO + Span::secs(at), &segment)
+            };
+            assert!(on(send(0, Flags::SYN)).is_some());
+            assert_eq!(send(3, Flags::ACK), pass, "3 s without an answer");
+            assert!(on(send(4, Flags::SYN)).is_some());
+            assert!(on(send(5, Flags::ACK)).is_some());
+            assert!(on(send(13, Flags::ACK)).is_some(), "9 s from the last one on");
+            assert_eq!(send(22, Flags::ACK), pass);
+            assert_eq!(nat.passage().forgotten, 1, "one of them stood");
+        }
+    }
+
+    #[test]
+    fn an_adopted_connection_may_change_its_port() {
+        let mut nat = nat(Forgotten::Adopt, false);
+        let data = segment(inside(1, 40_000), server(80), Flags::ACK);
+        let leaves = on(nat.pass(Instant::ZERO, &data)).expect("it is adopted");
+        assert_eq!((leaves.sport, nat.passage().adopted), (2000, 1));
+        let stray = segment(server(80), Endpoint::new(BOX, 2001), Flags::ACK);
+        assert_eq!(nat.pass(Instant::ZERO, &stray), Pass::Own);
+    }
+
+    proptest! {
+        #[test]
+        fn no_outside_tuple_belongs_to_two_and_answers_come_home(
+            keep_ports in any::<bool>(),
+            acts in proptest::collection::vec(
+                (1_u8..=3, 40_000_u16..40_004, 80_u16..82, 0_u8..8, 0_u64..4_000, any::<bool>()),
+                1..300,
+            ),
+        ) {
+            let mut nat = nat(Forgotten::Drop, keep_ports);
+            let mut now = Instant::ZERO;
+            for (host, port, to, flags, later_ms, answers) in acts {
+                now += Span::millis(later_ms);
+                let flags = [
+                    Flags::SYN, Flags::SYN, Flags::ACK, Flags::ACK, Flags::FIN | Flags::ACK,
+                    Flags::RST, Flags::ACK, Flags::SYN,
+                ][usize::from(flags)];
+                let sent = segment(inside(host, port), server(to), flags);
+                let Some(leaves) = on(nat.pass(now, &sent)) else { continue };
+                prop_assert_eq!(leaves.source().addr, BOX);
+                prop_assert_eq!(leaves.destination(), server(to));
+                if answers {
+                    let answer = Segment { flow: leaves.reversed(), flags: Flags::ACK, ..sent };
+                    prop_assert_eq!(on(nat.pass(now, &answer)), Some(sent.flow.reversed()));
+                }
+                let table: Vec<_> = nat.table().collect();
+                let mut outside: Vec<_> = table.iter().map(|(_, leaves)| *leaves).collect();
+                outside.sort_unstable();
+                outside.dedup();
+                prop_assert_eq!(outside.len(), table.len(), "one flow for each outside tuple");
+                prop_assert_eq!(table.len() as u64, nat.passage().now);
+            }
+        }
+    }
+}

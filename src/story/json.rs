@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::apps;
 use finwait_sim::because::Group;
 use finwait_sim::run::{HostOutcome, Outcome};
 
@@ -26,6 +27,12 @@ struct Host {
     sockstat: SockStat,
     peak: Peak,
     rst_sent: Vec<Rst>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool: Option<apps::PoolJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    servers: Option<apps::ServersJson>,
+    #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
+    passage: Option<apps::BoxJson>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +100,9 @@ fn host(outcome: &HostOutcome) -> Host {
             fin_wait2: peak.fin_wait2,
         },
         rst_sent: outcome.rst.iter().map(rst).collect(),
+        pool: apps::pool_json(outcome),
+        servers: apps::servers_json(outcome),
+        passage: apps::box_json(outcome),
     }
 }
 

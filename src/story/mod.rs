@@ -1,6 +1,7 @@
 //! A run told on one screen: buckets over time, the tables at the edge, each kind of RST with its
 //! reason, what would have helped, and the fingerprint.
 
+mod apps;
 pub(crate) mod chain;
 mod chart;
 pub(crate) mod entry;
@@ -47,6 +48,7 @@ pub(crate) fn render(
     tables::sockstat(&mut out, hero);
     tables::waits(&mut out, hero, counter);
     clients(&mut out, outcome);
+    apps::paragraphs(&mut out, outcome);
     for host in &outcome.hosts {
         resets::section(&mut out, host, outcome, ink::if_wanted(colours, ink::BAD));
     }

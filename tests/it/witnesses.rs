@@ -366,7 +366,8 @@ fn every_counter_of_the_model_is_raised_by_a_script() {
 }
 
 /// Drop reasons and earlier events that nothing in examples shows, and why.
-const NEVER_SHOWN: [(&str, &str); 5] = [
+const NEVER_SHOWN: [(&str, &str); 6] = [
+    ("NETFILTER_DROP", "only a box on the way drops so, and a script has one host"),
     ("TCP_OVERWINDOW", "tcp_sequence refuses it before"),
     ("TCP_RFC7323_TSECR", "the model answers such a segment and notes no drop"),
     ("TCP_CLOSE", "a socket in CLOSE is out of the tables"),

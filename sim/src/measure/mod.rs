@@ -3,6 +3,7 @@
 //! A measure is read against a scenario, so that a host that does not exist is found before anything
 //! runs; it is exact, and the same on every machine.
 
+mod apps;
 mod names;
 mod value;
 mod wish;

@@ -6,6 +6,7 @@ use finwait_model::kernel::SockStat;
 use finwait_model::state::TcpState;
 use finwait_model::time::Span;
 
+use super::apps::{self, AppWhat};
 use super::value::{Unit, Value};
 use crate::because::Because;
 use crate::latencies::Latencies;
@@ -31,6 +32,8 @@ pub(super) enum What {
     Percentile(u64),
     /// The longest latency.
     Longest,
+    /// What pools, servers and boxes count.
+    App(AppWhat),
 }
 
 /// A table of a host, as a sample shows it.
@@ -91,7 +94,8 @@ pub(super) fn all() -> impl Iterator<Item = String> {
     let rst = causes.chain(becauses).map(|name| format!("rst.{name}"));
     let clients = CLIENTS.iter().map(|(name, _)| (*name).to_owned());
     let counters = Mib::ALL.iter().map(|mib| mib.nstat_name().to_owned());
-    short.map(str::to_owned).into_iter().chain(clients).chain(tables).chain(rst).chain(counters)
+    let plain = short.map(str::to_owned).into_iter().chain(clients).chain(apps::all());
+    plain.chain(tables).chain(rst).chain(counters)
 }
 
 impl What {
@@ -102,6 +106,9 @@ impl What {
             "overflow" => return Ok(Self::Counter(Mib::TCPTimeWaitOverflow)),
             "max" => return Ok(Self::Longest),
             _ => {}
+        }
+        if let Some(found) = apps::named(name) {
+            return found.map(Self::App);
         }
         if let Some((_, count)) = CLIENTS.iter().find(|(known, _)| *known == name) {
             return Ok(Self::Client(*count));
@@ -127,7 +134,7 @@ impl What {
         if let Some(name) = name.strip_prefix("end.") {
             return table(name).map(Self::End).ok_or(TABLE);
         }
-        percentile(name).ok_or(
+        percentile(name).map(Self::Percentile).ok_or(
             "expected a name such as rst_sent, overflow, peak.tw, end.tw, rst.CAUSE, lifecycles, \
              broken, EADDRNOTAVAIL, p99, or a counter as nstat prints it",
         )
@@ -136,6 +143,7 @@ impl What {
     pub(super) const fn unit(self) -> Unit {
         match self {
             Self::Percentile(_) | Self::Longest => Unit::Time,
+            Self::App(what) => what.unit(),
             _ => Unit::Count,
         }
     }
@@ -160,17 +168,18 @@ impl What {
                 Value::time(latency(hosts, &|all| all.percentile(thousandths)))
             }
             Self::Longest => Value::time(latency(hosts, &Latencies::most)),
+            Self::App(what) => what.of(hosts),
         }
     }
 }
 
 /// `p50`, `p99`, `p999`: digits behind the first two are decimals.
-fn percentile(name: &str) -> Option<What> {
+pub(super) fn percentile(name: &str) -> Option<u64> {
     let digits = name.strip_prefix('p')?;
     let number: u64 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
     match digits.len() {
-        2 => Some(What::Percentile(number * 10)),
-        3 if number != 100 => Some(What::Percentile(number)),
+        2 => Some(number * 10),
+        3 if number != 100 => Some(number),
         _ => None,
     }
 }

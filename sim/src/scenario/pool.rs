@@ -37,6 +37,7 @@ pub(super) fn pool(
         shared: app.one_pool,
         watches: app.watches,
         code_cache: app.code_cache,
+        so_keepalive_s: so_keepalive_s(app.so_keepalive.as_ref())?,
         connect_timeout: timeout(app.connect_timeout.as_ref(), "connect timeout")?,
         read_timeout: timeout(app.read_timeout.as_ref(), "read timeout")?,
         request: app.request_bytes.unwrap_or(build::MESSAGE_BYTES),
@@ -62,6 +63,19 @@ fn count(written: Option<&Spanned<u32>>, usual: u32, what: &str) -> Result<u32, 
 
 fn timeout(written: Option<&Spanned<schema::Written<Span>>>, what: &str) -> Result<Span, Error> {
     written.map_or(Ok(TIMEOUT), |written| build::at_least_1ns(written, what))
+}
+
+/// TCP_KEEPIDLE and TCP_KEEPINTVL are whole seconds up to 32767.
+fn so_keepalive_s(written: Option<&Spanned<schema::Written<Span>>>) -> Result<Option<u32>, Error> {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let Some(written) = written else { return Ok(None) };
+    let ns = written.get_ref().0.ns;
+    if !ns.is_multiple_of(SECOND_NS) || !(1..=32_767).contains(&(ns / SECOND_NS)) {
+        let message = "keep-alive probes are counted in whole seconds".to_owned();
+        let expected = "expected \"1s\" to \"32767s\"".to_owned();
+        return Err(Error::new(written.span(), message, expected));
+    }
+    Ok(Some((ns / SECOND_NS) as u32))
 }
 
 fn pace(app: &OpenResty, span: &Range<usize>) -> Result<Pace, Error> {

@@ -164,6 +164,7 @@ pub(super) struct OpenResty {
     pub(super) watches: bool,
     #[serde(default = "yes")]
     pub(super) code_cache: bool,
+    pub(super) so_keepalive: Option<Spanned<Written<Span>>>,
     pub(super) connect_timeout: Option<Spanned<Written<Span>>>,
     pub(super) read_timeout: Option<Spanned<Written<Span>>>,
     pub(super) request_bytes: Option<u32>,

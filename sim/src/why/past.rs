@@ -6,7 +6,16 @@ use finwait_model::sink::Note;
 use finwait_model::time::Instant;
 
 use crate::app::{Call, SysCall};
-use crate::recording::{Error, Event, Filter, Recording, What};
+use crate::recording::{Error, Event, Filter, Recording, What, same_connection};
+
+/// The ends that a connection has on the other side of a box, if the event shows some that are not
+/// known yet.
+fn beyond(event: &Event, known: &[FourTuple]) -> Option<FourTuple> {
+    let What::Sent { segment, answers: Some(arrived), .. } = event.what else { return None };
+    let passed_on = arrived.flow != segment.flow.reversed();
+    let is_new = |flow: &FourTuple| !known.iter().any(|k| same_connection(*k, *flow));
+    [arrived.flow, segment.flow].into_iter().find(|flow| passed_on && is_new(flow))
+}
 
 /// What happened to a connection, in order.
 #[derive(Debug)]
@@ -19,11 +28,21 @@ impl Past {
     pub(super) fn until(rec: &Recording, event: &Event, flow: FourTuple) -> Result<Self, Error> {
         let range = Instant::ZERO..Instant { ns: event.at.ns.saturating_add(1) };
         let filter = Filter { flow: Some(flow), ..Filter::default() };
-        let events = rec.events(range, filter).filter(|e| {
-            // Rows of ss are what the events come to, and make nothing happen.
-            !matches!(e, Ok(Event { what: What::Row(..), .. }))
-        });
-        Ok(Self { events: events.collect::<Result<_, _>>()? })
+        // Rows of ss are what the events come to, and make nothing happen.
+        let tells = |e: &Result<Event, _>| !matches!(e, Ok(Event { what: What::Row(..), .. }));
+        let events = rec.events(range.clone(), filter).filter(tells);
+        let mut events: Vec<Event> = events.collect::<Result<_, _>>()?;
+        // Beyond a box on the way the connection has other ends.
+        let mut flows = vec![flow];
+        while let Some(more) = events.iter().find_map(|e| beyond(e, &flows)) {
+            flows.push(more);
+            let all = rec.events(range.clone(), Filter::default()).filter(tells);
+            let among = |e: &Event| {
+                e.what.flow().is_some_and(|flow| flows.iter().any(|f| same_connection(*f, flow)))
+            };
+            events = all.filter(|e| e.as_ref().map_or(true, &among)).collect::<Result<_, _>>()?;
+        }
+        Ok(Self { events })
     }
     /// The last event before `place` that `is_it`.
     pub(super) fn last(&self, place: usize, is_it: impl Fn(&Event) -> bool) -> Option<usize> {

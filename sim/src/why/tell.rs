@@ -19,6 +19,18 @@ use crate::world::HostId;
 pub(super) fn link(rec: &Recording, past: &Past, place: usize) -> Link {
     let Event { at, host, what } = past.events[place];
     let (event, text, functions) = match what {
+        What::Sent { segment, answers: Some(arrived), .. }
+            if arrived.flow != segment.flow.reversed() =>
+        {
+            let name = &rec.hosts()[usize::from(host.0)].name;
+            let (from, to) = (end(rec, &arrived.flow), end(rec, &segment.flow.reversed()));
+            let text = format!(
+                "{name} passes {} from {from} on to {to}, as from {}",
+                named(&segment),
+                end(rec, &segment.flow)
+            );
+            ("passed-on", text, Vec::new())
+        }
         What::Sent { segment, cause, answers, .. } => {
             let site = cause.site();
             let to = end(rec, &segment.flow.reversed());

@@ -16,13 +16,13 @@ use finwait_sim::world::Turns;
 use crate::stage::play;
 
 /// One of these, as text.
-fn one_of(choices: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+pub(crate) fn one_of(choices: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
     prop::sample::select(choices)
 }
 
 /// A host with its kernel and the sysctls that matter to a close. A gentle one never gives up a
 /// connection of its own accord.
-fn host(name: &'static str, gentle: bool) -> impl Strategy<Value = String> {
+pub(crate) fn host(name: &'static str, gentle: bool) -> impl Strategy<Value = String> {
     (
         one_of(&["3.10", "6.18"]),
         one_of(&["100", "250", "1000"]),
@@ -47,7 +47,7 @@ fn host(name: &'static str, gentle: bool) -> impl Strategy<Value = String> {
 }
 
 /// A link; a gentle one loses nothing.
-fn link(gentle: bool) -> impl Strategy<Value = String> {
+pub(crate) fn link(gentle: bool) -> impl Strategy<Value = String> {
     (
         one_of(&["1ns", "10us", "1ms", "30ms", "250ms"]),
         one_of(&["0s", "5us", "2ms", "50ms"]),

@@ -69,7 +69,7 @@ fn a_full_pool_closes_the_least_recently_used() {
     let (web, pool) = web(&outcome);
     assert_eq!(pool.failed(), 0);
     let evicted = pool.closed(Reason::PoolEviction);
-    assert!(evicted > 100, "{evicted}");
+    assert!(evicted > 20, "{evicted}");
     assert_eq!(evicted, web.clients.finished);
     assert!(pool.idle <= 2);
     assert_eq!(pool.hits + pool.misses, pool.requests);
@@ -137,7 +137,7 @@ fn a_pool_that_does_not_watch_meets_a_rst() {
     assert_eq!((pool.requests, pool.answered), (10, 5));
     assert_eq!((pool.failed(), pool.failed_pooled), (5, 5), "each second one");
     let redis = outcome.host("redis").expect("there is a redis");
-    assert_eq!(redis.rst_count(), 5);
+    assert_eq!(redis.rst_count(), 10, "for the data, and for the FIN behind it");
 }
 
 /// A server that closes first is restarted after 5 s; its connections are in TIME-WAIT then.

@@ -1,5 +1,6 @@
 //! The engine and its scenarios, as a user sees them.
 
+mod any_boxes;
 mod any_scenario;
 mod apps;
 mod bad_scenarios;

@@ -89,6 +89,9 @@ pub fn call(call: &Call) -> String {
             };
             format!("shutdown({how})")
         }
+        SysCall::Close { why, .. } if why.is_said() => {
+            format!("close(): {}", why.reason.text())
+        }
         what => format!("{}()", what.name()),
     };
     match (call.what, call.result) {

@@ -34,6 +34,8 @@ pub struct PoolPlan {
     pub watches: bool,
     /// `lua_code_cache`: without it each request has a Lua VM of its own, and the pools with it.
     pub code_cache: bool,
+    /// SO_KEEPALIVE, with that TCP_KEEPIDLE and TCP_KEEPINTVL in seconds.
+    pub so_keepalive_s: Option<u32>,
     /// How long connect() may take, and how long a request waits in the backlog.
     pub connect_timeout: Span,
     /// How long an answer may take.

@@ -1,7 +1,7 @@
 //! Requests: from where one comes to what it does with its connection in the end.
 
 use finwait_model::errno::Errno;
-use finwait_model::kernel::Fd;
+use finwait_model::kernel::{Fd, SockOpt};
 use finwait_model::time::{Instant, Span};
 
 use super::cache::{Cache, Take};
@@ -122,6 +122,16 @@ impl Pool {
         let request_of = Some(request);
         self.held[index] =
             Some(Held { fd, pool, counted, born, uses: 0, until, eof: false, request: request_of });
+        if let Some(seconds) = self.plan.so_keepalive_s {
+            let seconds = seconds as i32;
+            let options =
+                [SockOpt::KeepAlive(true), SockOpt::KeepIdle(seconds), SockOpt::KeepIntvl(seconds)];
+            for option in options {
+                // A value that the kernel does not take leaves its own in force, as in a program
+                // that does not look at the result.
+                let _ = cx.setsockopt(fd, option);
+            }
+        }
         match cx.connect(fd, self.target(request.target)) {
             Ok(()) | Err(Errno::EINPROGRESS) => {
                 self.connecting.set(cx.now, fd, &mut self.stream);
@@ -169,6 +179,11 @@ impl Pool {
             self.answered(fd, cx);
         } else {
             self.reading.set(cx.now, fd, &mut self.stream);
+            if !self.plan.watches {
+                // A blocking program calls recv() at once, and learns now what epoll would have
+                // told it before.
+                self.read(fd, cx);
+            }
         }
     }
     /// The whole answer is there.

@@ -25,7 +25,7 @@ pub(super) struct Path {
 }
 
 /// What stands at the top of a file.
-const TOP: [&str; 12] = [
+const TOP: [&str; 13] = [
     "name",
     "about",
     "duration",
@@ -33,6 +33,7 @@ const TOP: [&str; 12] = [
     "sample",
     "hosts",
     "links",
+    "boxes",
     "apps",
     "counter_run",
     "expect",
@@ -56,6 +57,7 @@ pub(super) fn resolve(key: &str, document: &Item) -> Result<Path, Error> {
     }
     match first {
         "apps" => way.of_app(),
+        "boxes" => Ok(way.of_box().unwrap_or_else(|| way.down(Vec::new(), 0))),
         "links" => Ok(way.between().unwrap_or_else(|| way.down(Vec::new(), 0))),
         _ => Ok(way.down(Vec::new(), 0)),
     }
@@ -111,6 +113,19 @@ impl<'a> Way<'a> {
                     let steps = steps.into_iter().chain([Step::Entry(n)]).collect();
                     return Some(self.down(steps, self.key.len() - key.len()));
                 }
+            }
+        }
+        None
+    }
+    /// `boxes.lb.idle`: the box on that host.
+    fn of_box(&self) -> Option<Path> {
+        let rest = self.key.strip_prefix("boxes.")?;
+        let list = self.document.get("boxes")?;
+        for n in 0.. {
+            let host = list.get(n)?.get("host").and_then(Item::as_str).unwrap_or_default();
+            if let Some(key) = rest.strip_prefix(host).and_then(|rest| rest.strip_prefix('.')) {
+                let steps = vec![Step::Key("boxes".to_owned()), Step::Entry(n)];
+                return Some(self.down(steps, self.key.len() - key.len()));
             }
         }
         None

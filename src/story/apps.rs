@@ -1,0 +1,222 @@
+//! What pools, servers and boxes on the way counted: in words, and for JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use finwait_model::time::Span;
+use finwait_sim::app::PoolTally;
+use finwait_sim::latencies::Latencies;
+use finwait_sim::nat::Passage;
+use finwait_sim::run::{HostOutcome, Outcome};
+
+use super::WIDTH;
+use super::text::{counted, grouped, wrapped};
+
+/// A paragraph for each pool, restarted server and box.
+pub(super) fn paragraphs(out: &mut String, outcome: &Outcome) {
+    for host in &outcome.hosts {
+        let mut said = false;
+        if let Some(tally) = &host.pool {
+            pool(out, host, tally);
+            said = true;
+        }
+        if host.servers.restarts + host.servers.in_use > 0 {
+            say(out, &restarted(host));
+            said = true;
+        }
+        if let Some(passage) = &host.passage {
+            say(out, &passed(&host.name, passage));
+            said = true;
+        }
+        if said {
+            out.push('\n');
+        }
+    }
+}
+
+fn say(out: &mut String, text: &str) {
+    for line in wrapped(text, WIDTH) {
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+/// A share in per cent with one decimal.
+fn share(part: u64, all: u64) -> String {
+    let per_mille = (u128::from(part) * 1000).checked_div(u128::from(all)).unwrap_or(0);
+    format!("{}.{} %", per_mille / 10, per_mille % 10)
+}
+
+/// Three digits are enough for a time that is known to a 64th.
+fn took(span: Option<Span>) -> String {
+    span.map_or_else(|| "never".to_owned(), |span| finwait_viz::story::words::span(span))
+}
+
+fn pool(out: &mut String, host: &HostOutcome, tally: &PoolTally) {
+    let answers = &host.latencies;
+    let mut text = format!(
+        "{} requests of {}, {} answered in {} (p50) to {} (p99). {} found a connection in the pool; \
+         {} had to connect.",
+        grouped(tally.requests),
+        host.name,
+        grouped(tally.answered),
+        took(answers.percentile(500)),
+        took(answers.percentile(990)),
+        share(tally.hits, tally.hits + tally.misses),
+        grouped(tally.misses),
+    );
+    if tally.waited > 0 {
+        let _ = write!(text, " {} waited in the backlog.", grouped(tally.waited));
+    }
+    say(out, &text);
+    if tally.failed() > 0 {
+        let errors: Vec<_> =
+            tally.errors.iter().map(|(what, n)| format!("{} {what:?}", grouped(*n))).collect();
+        let text = format!(
+            "What the code was told that failed: {}; {} requests failed on a connection out of the \
+             pool.",
+            errors.join(", "),
+            grouped(tally.failed_pooled)
+        );
+        say(out, &text);
+    }
+    if tally.ages.count() > 0 {
+        let text = format!(
+            "{} closed, {} old (p50), {} at most:",
+            counted(tally.ages.count(), "connection"),
+            took(tally.ages.percentile(500)),
+            took(tally.ages.most()),
+        );
+        say(out, &text);
+        for (reason, count) in &tally.closes {
+            let _ = writeln!(out, "{:>9} {:<14} {}", grouped(*count), reason.name(), reason.text());
+        }
+    }
+}
+
+fn restarted(host: &HostOutcome) -> String {
+    let servers = host.servers;
+    format!(
+        "The servers of {} were restarted {}; bind() found the port taken (EADDRINUSE) {}.",
+        host.name,
+        times(servers.restarts),
+        times(servers.in_use)
+    )
+}
+
+fn times(count: u64) -> String {
+    match count {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        n => format!("{} times", grouped(n)),
+    }
+}
+
+fn passed(name: &str, box_tally: &Passage) -> String {
+    let mut text = format!(
+        "{name} passed on {} of {}, {} at a time.",
+        counted(box_tally.passed, "segment"),
+        counted(box_tally.flows, "flow"),
+        grouped(box_tally.peak)
+    );
+    for (count, what) in [
+        (box_tally.forgotten, "flows of standing connections were forgotten"),
+        (box_tally.adopted, "flows were made in the middle of a connection"),
+        (box_tally.refused, "connections found no free port"),
+        (box_tally.dropped, "segments were dropped"),
+        (box_tally.own, "segments without a flow fell to its own TCP"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, " {} {what}.", grouped(count));
+        }
+    }
+    text
+}
+
+/// What a pool counted, for JSON.
+#[derive(Serialize)]
+pub(super) struct PoolJson {
+    requests: u64,
+    answered: u64,
+    hits: u64,
+    misses: u64,
+    waited: u64,
+    kept: u64,
+    idle: u64,
+    failed_pooled: u64,
+    errors: BTreeMap<&'static str, u64>,
+    closes: BTreeMap<&'static str, u64>,
+    age_at_close: TimesJson,
+}
+
+/// A histogram of times, for JSON: seconds.
+#[derive(Serialize)]
+struct TimesJson {
+    count: u64,
+    p50_s: Option<f64>,
+    p90_s: Option<f64>,
+    p99_s: Option<f64>,
+    max_s: Option<f64>,
+}
+
+/// What servers counted, for JSON.
+#[derive(Serialize)]
+pub(super) struct ServersJson {
+    restarts: u64,
+    #[serde(rename = "EADDRINUSE")]
+    in_use: u64,
+}
+
+/// What a box counted, for JSON.
+#[derive(Serialize)]
+pub(super) struct BoxJson {
+    flows: u64,
+    peak: u64,
+    adopted: u64,
+    forgotten: u64,
+    refused: u64,
+    passed: u64,
+    dropped: u64,
+    own: u64,
+}
+
+fn times_json(times: &Latencies) -> TimesJson {
+    let s = |span: Option<Span>| span.map(|span| span.ns as f64 / 1e9);
+    TimesJson {
+        count: times.count(),
+        p50_s: s(times.percentile(500)),
+        p90_s: s(times.percentile(900)),
+        p99_s: s(times.percentile(990)),
+        max_s: s(times.most()),
+    }
+}
+
+pub(super) fn pool_json(host: &HostOutcome) -> Option<PoolJson> {
+    let tally = host.pool.as_ref()?;
+    Some(PoolJson {
+        requests: tally.requests,
+        answered: tally.answered,
+        hits: tally.hits,
+        misses: tally.misses,
+        waited: tally.waited,
+        kept: tally.kept,
+        idle: tally.idle,
+        failed_pooled: tally.failed_pooled,
+        errors: tally.errors.clone(),
+        closes: tally.closes.iter().map(|(reason, n)| (reason.name(), *n)).collect(),
+        age_at_close: times_json(&tally.ages),
+    })
+}
+
+pub(super) fn servers_json(host: &HostOutcome) -> Option<ServersJson> {
+    let servers = host.servers;
+    (servers.restarts + servers.in_use > 0)
+        .then_some(ServersJson { restarts: servers.restarts, in_use: servers.in_use })
+}
+
+pub(super) fn box_json(host: &HostOutcome) -> Option<BoxJson> {
+    let Passage { flows, adopted, forgotten, refused, passed, dropped, own, peak, .. } =
+        host.passage?;
+    Some(BoxJson { flows, peak, adopted, forgotten, refused, passed, dropped, own })
+}
