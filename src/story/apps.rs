@@ -50,7 +50,7 @@ fn share(part: u64, all: u64) -> String {
 
 /// Three digits are enough for a time that is known to a 64th.
 fn took(span: Option<Span>) -> String {
-    span.map_or_else(|| "never".to_owned(), |span| finwait_viz::story::words::span(span))
+    span.map_or_else(|| "never".to_owned(), finwait_viz::story::words::span)
 }
 
 fn pool(out: &mut String, host: &HostOutcome, tally: &PoolTally) {
