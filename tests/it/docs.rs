@@ -26,5 +26,9 @@ fn the_scenario_of_the_reference_page_is_one() {
     let scenario = Scenario::parse(example, "example")
         .unwrap_or_else(|e| panic!("{e} at {:?}", e.position(example)));
     assert_eq!(scenario.name, "mine");
-    assert_eq!(scenario.apps.len(), 1 + 1 + 16 + 1, "a client, a server, sixteen event loops, a pool");
+    assert_eq!(
+        scenario.apps.len(),
+        1 + 1 + 16 + 1,
+        "a client, a server, sixteen event loops, a pool"
+    );
 }
