@@ -68,12 +68,52 @@ fn the_incident_leads_from_the_rst_to_the_full_table_by_events_of_the_run() {
 }
 
 #[test]
+fn a_rst_of_a_box_leads_back_to_the_client_behind_it() {
+    let rec = recorded(&set("balancer-forgets.toml", &[]));
+    let lb = rec.host("lb").expect("it has one");
+    let chain = chain(&rec, Some(lb), 1);
+    check(&chain);
+    assert_eq!(chain.because, Some(Because::FlowForgotten));
+    let web = rec.host("web").expect("it has one");
+    assert!(chain.links.iter().any(|l| l.host == web && l.event == "sent"), "{chain:#?}");
+}
+
+#[test]
+fn a_chain_goes_through_a_nat_and_back() {
+    let rec = recorded(&set("nat-port-reuse.toml", &[]));
+    let chain = chain(&rec, None, 1);
+    check(&chain);
+    assert_eq!(chain.cause.name(), "rst-syn-sent-bad-ack");
+    let gate = rec.host("gate").expect("it has one");
+    let passed = chain.links.iter().filter(|l| l.host == gate && l.event == "passed-on");
+    assert!(passed.count() >= 2, "the SYN there, and the ACK back: {chain:#?}");
+    let server = rec.host("server").expect("it has one");
+    assert!(chain.links.iter().any(|l| l.host == server), "{chain:#?}");
+}
+
+#[test]
+fn a_rst_leads_back_to_the_code_that_closed() {
+    let mut scenario = set("pool-mixed.toml", &["web.net.ipv4.tcp_max_tw_buckets=20"]);
+    scenario.duration = Span::secs(8);
+    let rec = recorded(&scenario);
+    let chain = chain(&rec, rec.host("web"), 1);
+    check(&chain);
+    assert_eq!(chain.because, Some(Because::FinWait2Refused));
+    let closed = chain.links.iter().find(|l| l.text.contains("short-connection code"));
+    let closed = closed.unwrap_or_else(|| panic!("no close of short code: {chain:#?}"));
+    assert!(closed.text.contains("; age ") && closed.text.contains(" request"), "{closed:?}");
+}
+
+#[test]
 fn every_rst_of_the_examples_has_a_cause_that_is_known() {
     let mut resets = 0;
     for name in names() {
         let mut scenario = set(&name, &[]);
         if name == "incident.toml" || name.starts_with("slots") {
             scenario.duration = scenario.duration.min(Span::secs(3));
+        }
+        if name == "pool-mixed.toml" {
+            scenario.duration = scenario.duration.min(Span::secs(45));
         }
         let rec = recorded(&scenario);
         let count = why::reset_count(&rec, None).expect("it can be read");
