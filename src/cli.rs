@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Run(cmd::run::Args),
     Sweep(cmd::sweep::Args),
     Merge(cmd::merge::Args),
+    Ask(cmd::ask::Args),
     Report(cmd::report::Args),
     Card(cmd::card::Args),
     Replay(cmd::replay::Args),

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use finwait_model::time::Span;
 use finwait_sim::capture::About;
+use finwait_sim::measure::Wish;
 use finwait_sim::pcap::Format;
-use finwait_sim::scenario::{Draft, Error, Refusal, Scenario};
+use finwait_sim::scenario::{Draft, Error, Located, Refusal, Scenario};
 use finwait_sim::units;
 use finwait_sim::world::HostId;
 
@@ -15,6 +16,7 @@ use crate::{cmd, source};
 
 /// The story that finwait was written for.
 const INCIDENT: &str = include_str!("../examples/scenarios/incident.toml");
+const INCIDENT_PATH: &str = "examples/scenarios/incident.toml";
 
 /// A run that can begin.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct RunPlan {
     pub(crate) capture: Option<CapturePlan>,
     /// The scenario's text, with everything in it that the command line has changed.
     pub(crate) toml: String,
+    /// What is expected of the run.
+    pub(crate) expect: Vec<Wish>,
 }
 
 /// A capture that is to be written.
@@ -58,7 +62,19 @@ pub(crate) fn run(args: &Args) -> Result<RunPlan, Failure> {
     }
     let counter = scenario.counter_run();
     let capture = args.pcap.as_ref().map(|path| capture(path, args, &scenario)).transpose()?;
-    Ok(RunPlan { scenario, counter, capture, toml: draft.text() })
+    let toml = draft.text();
+    let shown = args.scenario.as_ref().map(|path| path.display().to_string());
+    let expect = expected(&scenario, shown.as_deref().unwrap_or(INCIDENT_PATH), &toml)?;
+    Ok(RunPlan { scenario, counter, capture, toml, expect })
+}
+
+/// What a scenario expects of its run; `text` is what it was read from.
+fn expected(scenario: &Scenario, path: &str, text: &str) -> Result<Vec<Wish>, Failure> {
+    let wish = |written: &Located| {
+        Wish::parse(&written.text, scenario)
+            .map_err(|error| Failure::in_text(path, text, &written.at(error, text)))
+    };
+    scenario.expect.iter().map(wish).collect()
 }
 
 /// The scenario for changes, and what it is called if it does not say; without a path, the incident.
@@ -66,7 +82,7 @@ pub(crate) fn draft(path: Option<&Path>) -> Result<(Draft, String), Failure> {
     let File { shown, text, stem } = match path {
         Some(path) => read_file(path)?,
         None => File {
-            shown: "examples/scenarios/incident.toml".to_owned(),
+            shown: INCIDENT_PATH.to_owned(),
             text: INCIDENT.to_owned(),
             stem: "incident".to_owned(),
         },

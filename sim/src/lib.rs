@@ -18,6 +18,7 @@ pub mod link;
 pub mod measure;
 pub mod nat;
 pub mod pcap;
+pub mod question;
 pub mod record;
 pub mod recording;
 pub mod rng;

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub(crate) mod ask;
 pub(crate) mod card;
 pub(crate) mod explain;
 pub(crate) mod export;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use finwait_model::time::Instant;
 use finwait_sim::capture::{About, Capture, Selection};
 use finwait_sim::findings;
+use finwait_sim::measure::{Judged, Wish};
 use finwait_sim::pcap;
 use finwait_sim::run::{Outcome, run_watched};
 use finwait_sim::scenario::Scenario;
@@ -19,7 +20,7 @@ use crate::interrupt::Interrupt;
 use crate::out_dir::Folder;
 use crate::plan::{self, CapturePlan, RunPlan};
 use crate::progress::{Bar, Stopwatch};
-use crate::story::{self, Counter, json};
+use crate::story::{self, Counter, Told, json};
 use crate::whole_file::WholeFile;
 
 /// Run a scenario and say why each RST was sent.
@@ -90,8 +91,13 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         written.map_err(|error| file.complaint()(&error))?;
         file.keep()?;
     }
-    let text = |colours| story::render(&plan.scenario, &outcome, counter.as_ref(), wall_s, colours);
-    let json = || json::render(&outcome, wall_s);
+    // Half a run says nothing about what was expected of all of it.
+    let judged = |wish: &Wish| wish.judge(&outcome);
+    let whole = |_: &&Wish| !outcome.interrupted;
+    let judged: Vec<Judged> = plan.expect.iter().filter(whole).map(judged).collect();
+    let told = Told { scenario: &plan.scenario, outcome: &outcome, judged: &judged, wall_s };
+    let text = |colours| story::render(&told, counter.as_ref(), colours);
+    let json = || json::render(&outcome, &judged, wall_s);
     if let Some(folder) = &folder {
         folder.write("summary.txt", text(false).as_bytes())?;
         folder.write("summary.json", json().as_bytes())?;
@@ -113,7 +119,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
         eprintln!("interrupted: the run is whole, its report was not written");
         return Ok(Verdict::Interrupted);
     }
-    Ok(Verdict::Fine)
+    let holds = judged.iter().all(|judged| judged.holds);
+    Ok(if holds { Verdict::Fine } else { Verdict::Differs })
 }
 
 /// The run, with its counter-run if a story is told.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::apps;
 use finwait_sim::because::Group;
+use finwait_sim::measure::Judged;
 use finwait_sim::run::{HostOutcome, Outcome};
 
 #[derive(Serialize)]
@@ -17,7 +18,16 @@ struct Run<'a> {
     segments: u64,
     lifecycles: u64,
     digest: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    expect: Vec<Expect<'a>>,
     hosts: BTreeMap<&'a str, Host>,
+}
+
+#[derive(Serialize)]
+struct Expect<'a> {
+    wanted: &'a str,
+    found: &'a str,
+    holds: bool,
 }
 
 #[derive(Serialize)]
@@ -63,7 +73,11 @@ struct Rst {
 }
 
 /// The object, indented, with a line feed at its end.
-pub(crate) fn render(outcome: &Outcome, wall_s: f64) -> String {
+pub(crate) fn render(outcome: &Outcome, judged: &[Judged], wall_s: f64) -> String {
+    let expect = judged.iter().map(|judged| {
+        let Judged { wanted, found, holds } = judged;
+        Expect { wanted, found, holds: *holds }
+    });
     let run = Run {
         scenario: &outcome.scenario,
         seed: outcome.seed,
@@ -72,6 +86,7 @@ pub(crate) fn render(outcome: &Outcome, wall_s: f64) -> String {
         segments: outcome.segments,
         lifecycles: outcome.lifecycles,
         digest: outcome.digest.to_string(),
+        expect: expect.collect(),
         hosts: outcome.hosts.iter().map(|h| (h.name.as_str(), host(h))).collect(),
     };
     let Ok(mut text) = serde_json::to_string_pretty(&run) else {

@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 
 use finwait_sim::capacity::Card;
 use finwait_sim::findings;
+use finwait_sim::measure::Judged;
 use finwait_sim::run::Outcome;
 use finwait_sim::scenario::{Scenario, Setting};
 
@@ -32,14 +33,22 @@ pub(crate) struct Counter {
 /// How wide the story is, in characters.
 const WIDTH: usize = 98;
 
+/// A run that is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    /// What was run.
+    pub(crate) scenario: &'a Scenario,
+    /// What came of it.
+    pub(crate) outcome: &'a Outcome,
+    /// What was expected of it.
+    pub(crate) judged: &'a [Judged],
+    /// How long it took, seconds.
+    pub(crate) wall_s: f64,
+}
+
 /// The story, in plain text or with colours.
-pub(crate) fn render(
-    scenario: &Scenario,
-    outcome: &Outcome,
-    counter: Option<&Counter>,
-    wall_s: f64,
-    colours: bool,
-) -> String {
+pub(crate) fn render(told: &Told<'_>, counter: Option<&Counter>, colours: bool) -> String {
+    let Told { scenario, outcome, judged, wall_s } = *told;
     let mut out = String::new();
     title(&mut out, scenario, outcome);
     let hero = findings::hero(&outcome.hosts)
@@ -59,8 +68,21 @@ pub(crate) fn render(
     resets::counter_run(&mut out, scenario, outcome, counter);
     resets::death_row(&mut out, hero);
     capacity(&mut out, scenario);
+    expected(&mut out, judged, colours);
     footer(&mut out, outcome, counter, wall_s);
     out
+}
+
+/// What was expected of the run, and whether it came so.
+fn expected(out: &mut String, all: &[Judged], colours: bool) {
+    for judged in all {
+        let (word, style) = if judged.holds { ("holds", ink::GOOD) } else { ("fails", ink::BAD) };
+        let style = ink::if_wanted(colours, style);
+        let _ = writeln!(out, "{style}{word}{style:#}  {}; {}", judged.wanted, judged.found);
+    }
+    if !all.is_empty() {
+        out.push('\n');
+    }
 }
 
 fn title(out: &mut String, scenario: &Scenario, outcome: &Outcome) {

@@ -14,6 +14,7 @@ mod golden;
 mod outside;
 mod plot;
 mod program;
+mod questions;
 mod record;
 mod replay;
 mod report;

@@ -12,7 +12,7 @@ use crate::lettering::{Anchor, Turn};
 use crate::run::Run;
 use crate::story::{self, Story};
 use crate::trace::Part;
-use crate::{compare, grid, map, timeline};
+use crate::{cases, compare, grid, map, timeline};
 use crate::{lanes, machine};
 
 #[path = "../tests/it/stage.rs"]
@@ -135,6 +135,24 @@ fn tables_over_time_do_not_cross() {
             let sides = [compare::Side { run, host }, compare::Side { run: against, host: beside }];
             let what = format!("{name} against {other} at {look:?}");
             check(&what, &compare::compare(sides, part, Some(&parting), look));
+        }
+    }
+}
+
+#[test]
+fn bars_of_cases_do_not_cross() {
+    let case = |n: u32| cases::Case {
+        name: format!("case-{}", "long-".repeat(n as usize)),
+        about: "what it is ".repeat(1 + n as usize),
+        value: f64::from(n * 1234),
+        number: format!("{}", n * 1234),
+    };
+    for count in 2..9 {
+        let all: Vec<_> = (0..count).map(case).collect();
+        for width in [640, 1100, 1920] {
+            let look = Look { width, height: cases::height(all.len()), dark: width == 1100 };
+            let figure = cases::cases("RSTs", "RSTs", true, &all, look, &About::default());
+            check(&format!("{count} bars, {width}"), &figure);
         }
     }
 }

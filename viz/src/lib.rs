@@ -37,6 +37,7 @@ mod backend;
 mod bars;
 mod base64;
 pub mod canvas;
+pub mod cases;
 mod chart;
 pub mod color;
 pub mod compare;

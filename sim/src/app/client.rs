@@ -64,6 +64,9 @@ pub struct ClientPlan {
     pub hold: Delay,
     /// How it closes.
     pub close: CloseHow,
+    /// How long it waits for the peer's end of file after shutdown(SHUT_WR) before it closes all
+    /// the same; for ever if it does not say.
+    pub patience: Option<Span>,
 }
 
 /// A client at work.
@@ -81,6 +84,7 @@ pub struct Client {
     thinking: Later,
     retrying: Later,
     holding: Later,
+    waiting: Later,
 }
 
 /// How long a worker waits after a connect() that failed at once.
@@ -101,6 +105,7 @@ impl Client {
             thinking: Later::new(think),
             retrying: Later::new(Delay::always(RETRY)),
             holding: Later::new(plan.hold),
+            waiting: Later::new(Delay::always(plan.patience.unwrap_or(Span::ZERO))),
             next_open: (plan.count != Some(0)).then_some(first),
             tally: Tally::default(),
             latencies: Latencies::default(),
@@ -128,7 +133,7 @@ impl Client {
     }
     pub(crate) fn due(&self) -> Option<Instant> {
         let mut first = self.next_open;
-        for queue in [&self.thinking, &self.retrying, &self.holding] {
+        for queue in [&self.thinking, &self.retrying, &self.holding, &self.waiting] {
             if let Some(at) = queue.due()
                 && first.is_none_or(|f| at < f)
             {
@@ -146,6 +151,11 @@ impl Client {
         }
         while let Some(fd) = self.holding.take(cx.now) {
             self.end(fd, cx);
+        }
+        while let Some(fd) = self.waiting.take(cx.now) {
+            if cx.conn(fd).is_some_and(|conn| conn.phase == Phase::HalfClosed) {
+                self.close(fd, cx);
+            }
         }
     }
     fn open_due(&mut self, cx: &mut AppCx<'_, impl Watch>) {
@@ -196,6 +206,16 @@ impl Client {
             }
             Phase::Connecting if ready.has(Ready::OUT) => self.connected(fd, cx),
             Phase::Reading => self.read(fd, ready, cx),
+            // A request that did not fit goes on while the client holds the connection.
+            Phase::Holding if conn.left > 0 && ready.has(Ready::OUT) => {
+                // It is closed when its time has come, not now.
+                if cx.send_rest(fd).is_err()
+                    && let Some(conn) = cx.conn(fd)
+                {
+                    conn.left = 0;
+                    self.tally.broken += 1;
+                }
+            }
             Phase::HalfClosed => match cx.read_all(fd) {
                 Got::Bytes(_) => {}
                 Got::Eof(_) => self.close(fd, cx),
@@ -262,7 +282,11 @@ impl Client {
                 cx.set_phase(fd, Phase::HalfClosed);
                 if cx.shutdown(fd, How::Wr).is_err() {
                     self.broke(fd, cx);
-                } else if let Got::Eof(_) = cx.read_all(fd) {
+                    return;
+                }
+                let over = matches!(cx.read_all(fd), Got::Eof(_));
+                let patient = self.plan.patience.is_none();
+                if over || (!patient && self.waiting.set(cx.now, fd, &mut self.stream)) {
                     self.close(fd, cx);
                 }
             }

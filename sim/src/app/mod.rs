@@ -38,7 +38,7 @@ pub struct AppId(pub u16);
 #[derive(Debug)]
 pub enum App {
     /// Opens short connections.
-    Client(Client),
+    Client(Box<Client>),
     /// Answers them, each connection on its own.
     Server(Server),
     /// Answers them one after the other, in a single-threaded event loop.

@@ -32,6 +32,8 @@ pub struct ServerPlan {
     /// Bytes that it still writes after the peer's end of file, where it would close otherwise; it
     /// closes another `close_after` later.
     pub parting: u32,
+    /// Does it read at all? A program that hangs accepts, and neither reads nor closes.
+    pub reads: bool,
     /// Does it set SO_REUSEADDR before bind()?
     pub reuse_addr: bool,
     /// How long after a bind() that failed it tries again.
@@ -58,6 +60,12 @@ pub struct Served {
     pub restarts: u64,
     /// bind() found the port taken (EADDRINUSE).
     pub in_use: u64,
+    /// accept() gave it one.
+    pub accepted: u64,
+    /// The request was there in full, and the answer was handed to the kernel.
+    pub served: u64,
+    /// It ended in an error (ECONNRESET, EPIPE, ETIMEDOUT) instead of an end of file.
+    pub torn: u64,
 }
 
 impl Served {
@@ -65,6 +73,9 @@ impl Served {
     pub const fn add(&mut self, other: &Self) {
         self.restarts += other.restarts;
         self.in_use += other.in_use;
+        self.accepted += other.accepted;
+        self.served += other.served;
+        self.torn += other.torn;
     }
 }
 
@@ -144,6 +155,7 @@ impl Server {
         let Some(conn) = cx.conn(fd) else { return };
         if conn.phase == Phase::Listening {
             while let Ok(child) = cx.accept(fd) {
+                self.tally.accepted += 1;
                 let ready = cx.poll(child);
                 self.serve(child, ready, cx);
             }
@@ -153,10 +165,13 @@ impl Server {
     }
     fn serve(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
         let Some(conn) = cx.conn(fd) else { return };
+        if !self.plan.reads {
+            return;
+        }
         let phase = conn.phase;
         if conn.left > 0 {
             if cx.send_rest(fd).is_err() {
-                return close(fd, cx);
+                return self.tear(fd, cx);
             }
             self.answered(fd, cx);
             if cx.conn(fd).is_none_or(|conn| conn.phase == Phase::Fresh) {
@@ -173,8 +188,13 @@ impl Server {
         match cx.read_all(fd) {
             Got::Bytes(n) => self.took(fd, n, false, cx),
             Got::Eof(n) => self.took(fd, n, true, cx),
-            Got::Broken(_) => close(fd, cx),
+            Got::Broken(_) => self.tear(fd, cx),
         }
+    }
+    /// It ended in an error.
+    fn tear(&mut self, fd: Fd, cx: &mut AppCx<'_, impl Watch>) {
+        self.tally.torn += 1;
+        close(fd, cx);
     }
     /// Bytes came, and perhaps the end of file.
     fn took(&mut self, fd: Fd, bytes: u32, eof: bool, cx: &mut AppCx<'_, impl Watch>) {
@@ -205,8 +225,9 @@ impl Server {
         }
         conn.phase = Phase::Answered;
         if cx.send(fd, self.plan.response).is_err() {
-            close(fd, cx);
+            self.tear(fd, cx);
         } else {
+            self.tally.served += 1;
             self.answered(fd, cx);
         }
     }

@@ -26,7 +26,7 @@ pub(super) enum What {
     Peak(Table),
     /// The last sample.
     End(Table),
-    /// What the clients counted.
+    /// What the clients or servers counted.
     Client(Count),
     /// A percentile of the clients' latencies, in thousandths.
     Percentile(u64),
@@ -47,7 +47,7 @@ pub(super) enum Table {
     State(TcpState),
 }
 
-/// A number that clients count.
+/// A number that clients or servers count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Count {
     Started,
@@ -56,6 +56,9 @@ pub(super) enum Count {
     Broken,
     NoPort,
     Latencies,
+    Accepted,
+    Served,
+    Torn,
 }
 
 const TABLES: [(&str, Table); 14] = [
@@ -75,7 +78,7 @@ const TABLES: [(&str, Table); 14] = [
     ("listen", Table::State(TcpState::Listen)),
 ];
 
-const CLIENTS: [(&str, Count); 7] = [
+const CLIENTS: [(&str, Count); 10] = [
     ("lifecycles", Count::Finished),
     ("started", Count::Started),
     ("finished", Count::Finished),
@@ -83,6 +86,9 @@ const CLIENTS: [(&str, Count); 7] = [
     ("broken", Count::Broken),
     ("EADDRNOTAVAIL", Count::NoPort),
     ("answers", Count::Latencies),
+    ("accepted", Count::Accepted),
+    ("served", Count::Served),
+    ("torn", Count::Torn),
 ];
 
 /// Every name, for proposals; those with a thousand forms once for each.
@@ -228,6 +234,9 @@ impl Count {
             Self::Broken => host.clients.broken,
             Self::NoPort => host.clients.no_port,
             Self::Latencies => host.latencies.count(),
+            Self::Accepted => host.servers.accepted,
+            Self::Served => host.servers.served,
+            Self::Torn => host.servers.torn,
         }
     }
 }

@@ -130,6 +130,12 @@ impl Bound {
 }
 
 impl Relation {
+    /// Splits a comparison into its sides.
+    pub fn split(text: &str) -> Option<(&str, Self, &str)> {
+        RELATIONS.into_iter().find_map(|(sign, relation)| {
+            text.split_once(sign).map(|(left, right)| (left, relation, right))
+        })
+    }
     /// Does it hold between two sides that compare so?
     pub const fn fits(self, order: Ordering) -> bool {
         match self {

@@ -14,8 +14,8 @@ use finwait_model::time::{Clock, Span};
 
 use super::error::Error;
 use super::set::{self, Setting};
-use super::{AppPlan, HostPlan, LinkPlan, Scenario, boxes, pool, schema};
-use crate::app::{ClientPlan, Delay, Pace, RedisPlan, Restart, ServerPlan};
+use super::{AppPlan, HostPlan, LinkPlan, Scenario, boxes, pool, question, schema};
+use crate::app::{ClientPlan, CloseHow, Delay, Pace, RedisPlan, Restart, ServerPlan};
 use crate::link::Quality;
 use crate::units;
 use crate::world::HostId;
@@ -49,6 +49,13 @@ pub(super) fn scenario(text: &str, name: &str) -> Result<Scenario, Error> {
         apps: Vec::new(),
         boxes: Vec::new(),
         counter: Vec::new(),
+        expect: question::located(top.expect, text),
+        cases: question::cases(top.cases, text)?,
+        question: None,
+    };
+    scenario.question = match top.question {
+        Some(written) => Some(question::question(written, &scenario, text)?),
+        None => None,
     };
     for (key, value) in top.counter_run {
         let (host, sysctl) = Setting::split_key(key.get_ref(), key.span(), &scenario)?;
@@ -290,6 +297,12 @@ fn client(
         let expected = "expected workers = 10 with it instead of a rate".to_owned();
         return Err(Error::new(think.span(), message, expected));
     }
+    let close: CloseHow = app.close.map_or_else(Default::default, |c| c.0);
+    if let (Some(patience), true) = (&app.patience, close != CloseHow::Shutdown) {
+        let message = "only who shuts down waits for the peer's end of file".to_owned();
+        let expected = "expected close = \"shutdown\" with it".to_owned();
+        return Err(Error::new(patience.span(), message, expected));
+    }
     Ok(ClientPlan {
         targets: targets(&app.to, scenario)?,
         pace,
@@ -298,7 +311,8 @@ fn client(
         request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
         response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
         hold: app.hold.map_or_else(Delay::default, |h| h.0),
-        close: app.close.map_or_else(Default::default, |c| c.0),
+        close,
+        patience: app.patience.map(|p| p.get_ref().0),
     })
 }
 
@@ -330,6 +344,7 @@ fn server(app: &schema::Server) -> Result<ServerPlan, Error> {
         never_closes: close_after.is_none(),
         closes_first: app.closes_first,
         parting: app.parting_bytes,
+        reads: app.reads,
         reuse_addr: app.reuse_addr,
         retry: match &app.retry {
             Some(retry) => at_least_1ns(retry, "pause before the next bind()")?,

@@ -5,12 +5,14 @@ mod build;
 mod edit;
 mod error;
 mod pool;
+mod question;
 mod schema;
 mod set;
 mod world;
 
 pub use edit::{Draft, Refusal};
 pub use error::{Error, closest, nearest};
+pub use question::{CasePlan, FigureKind, FigurePlan, Located, QuestionPlan};
 pub use set::Setting;
 
 use finwait_model::flow::Addr;
@@ -46,6 +48,12 @@ pub struct Scenario {
     pub boxes: Vec<(HostId, NatPlan)>,
     /// Sysctls of the counter-run: the same scenario with what would have helped.
     pub counter: Vec<Setting>,
+    /// What has to be true of its run, such as `web.rst_sent == 0`.
+    pub expect: Vec<Located>,
+    /// Its variants.
+    pub cases: Vec<CasePlan>,
+    /// The question that the variants answer.
+    pub question: Option<QuestionPlan>,
 }
 
 /// A host of a scenario.

@@ -17,6 +17,8 @@ use crate::nat::Forgotten;
 use crate::rng::Ratio;
 use crate::units::{self, Rate};
 
+use super::question::FigureKind;
+
 /// The whole file but for `[[apps]]`, which are read one by one, by their `kind`.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +37,56 @@ pub(super) struct Top {
     pub(super) boxes: Vec<Spanned<PassBox>>,
     #[serde(default)]
     pub(super) counter_run: BTreeMap<Spanned<String>, Spanned<Value>>,
+    #[serde(default)]
+    pub(super) expect: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) cases: Vec<Case>,
+    pub(super) question: Option<Question>,
+}
+
+/// `[[cases]]`: one of the variants that a question compares.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Case {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) about: String,
+    #[serde(default)]
+    pub(super) set: BTreeMap<Spanned<String>, Spanned<Any>>,
+    #[serde(default)]
+    pub(super) expect: Vec<Spanned<String>>,
+}
+
+/// `[question]`: what people ask, and the answer that the cases give.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    pub(super) number: Spanned<u16>,
+    pub(super) ask: String,
+    pub(super) answer: Spanned<String>,
+    pub(super) advice: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) expect: Vec<Spanned<String>>,
+    pub(super) show: Vec<Spanned<String>>,
+    pub(super) checked: Vec<Spanned<Written<Release>>>,
+    #[serde(default)]
+    pub(super) scripts: Vec<String>,
+    #[serde(default)]
+    pub(super) figures: Vec<Figure>,
+}
+
+/// `[[question.figures]]`: what the page shows of the cases.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Figure {
+    pub(super) kind: Written<FigureKind>,
+    pub(super) cases: Vec<Spanned<String>>,
+    pub(super) host: Option<Spanned<String>>,
+    pub(super) measure: Option<Spanned<String>>,
+    pub(super) from: Option<Written<Span>>,
+    pub(super) to: Option<Written<Span>>,
+    #[serde(default)]
+    pub(super) about: String,
 }
 
 const fn one() -> u64 {
@@ -100,6 +152,7 @@ pub(super) struct Client {
     pub(super) response_bytes: Option<u32>,
     pub(super) hold: Option<Written<Delay>>,
     pub(super) close: Option<Written<CloseHow>>,
+    pub(super) patience: Option<Spanned<Written<Span>>>,
 }
 
 /// `kind = "server"`.
@@ -123,6 +176,8 @@ pub(super) struct Server {
     pub(super) restart_at: Option<Spanned<Written<Span>>>,
     pub(super) restart_every: Option<Spanned<Written<Span>>>,
     pub(super) restart_takes: Option<Written<Span>>,
+    #[serde(default = "yes")]
+    pub(super) reads: bool,
 }
 
 /// `kind = "redis"`.
@@ -307,6 +362,15 @@ impl FromText for Release {
         })
     }
 }
+impl FromText for FigureKind {
+    const EXPECTING: &'static str = "a kind of figure such as \"timeline\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::named(text).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|k| format!("{:?}", k.name())).collect();
+            format!("expected one of {}", names.join(", "))
+        })
+    }
+}
 impl FromText for CloseHow {
     const EXPECTING: &'static str = "a way to close such as \"close\"";
     fn from_text(text: &str) -> Result<Self, String> {
@@ -359,6 +423,32 @@ impl<'de> Deserialize<'de> for Value {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
                 Ok(Value(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// What a case sets: whatever a key of a scenario takes.
+#[derive(Clone, Debug)]
+pub(super) struct Any(pub(super) String);
+
+impl<'de> Deserialize<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Any;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, a whole number, true or false")
+            }
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
+                Ok(Any(flag.to_string()))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Any(number.to_string()))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Any(text.to_owned()))
             }
         }
         deserializer.deserialize_any(Either)

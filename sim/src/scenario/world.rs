@@ -77,7 +77,7 @@ impl Scenario {
 
 fn start(app: &AppPlan, mut stream: Stream) -> App {
     match app {
-        AppPlan::Client(plan) => App::Client(Client::new(plan.clone(), stream)),
+        AppPlan::Client(plan) => App::Client(Box::new(Client::new(plan.clone(), stream))),
         AppPlan::Server(plan) => App::Server(Server::new(plan.clone(), stream)),
         AppPlan::Pool(plan) => App::Pool(Box::new(Pool::new(plan.clone(), stream))),
         AppPlan::Redis(plan) => {
