@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Sweep(cmd::sweep::Args),
     Merge(cmd::merge::Args),
     Ask(cmd::ask::Args),
+    Live(cmd::live::Args),
     Report(cmd::report::Args),
     Card(cmd::card::Args),
     Replay(cmd::replay::Args),

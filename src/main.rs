@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Some(Command::Sweep(args)) => cmd::sweep::run(&args),
         Some(Command::Merge(args)) => cmd::merge::run(&args),
         Some(Command::Ask(args)) => cmd::ask::run(&args),
+        Some(Command::Live(args)) => cmd::live::run(&args),
         Some(Command::Report(args)) => cmd::report::run(&args),
         Some(Command::Card(args)) => cmd::card::run(&args),
         Some(Command::Replay(args)) => cmd::replay::run(&args),

@@ -74,11 +74,14 @@ pub enum Cause {
     RstListenerClosed,
     RstDisconnect,
     RstDisconnectUnsent,
+    // what a host sends that runs no Linux
+    RstOtherTcp,
+    OtherTcp,
 }
 
 impl Cause {
     /// How many there are.
-    pub const COUNT: usize = Self::RstDisconnectUnsent as usize + 1;
+    pub const COUNT: usize = Self::OtherTcp as usize + 1;
 
     /// All of them, in order.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -98,7 +101,11 @@ impl Cause {
     }
     /// Does it send a RST?
     pub const fn is_reset(self) -> bool {
-        self as u8 >= Self::RstNoSocket as u8
+        self as u8 >= Self::RstNoSocket as u8 && !matches!(self, Self::OtherTcp)
+    }
+    /// Does Linux send it? If not, the host runs another TCP, and nothing is known of its inside.
+    pub const fn is_of_linux(self) -> bool {
+        !matches!(self, Self::OtherTcp | Self::RstOtherTcp)
     }
     /// Does it send again what was sent before, through `[tcp_retransmit_skb]`, which tells the
     /// tracepoint of that name? A SYN-ACK of a request takes another way (`[tcp_rtx_synack]`).

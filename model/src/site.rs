@@ -713,6 +713,24 @@ pub const SITES: [Site; Cause::COUNT] = [
         releases: BOTH,
         why: "Disconnected in CLOSING or LAST_ACK with the FIN unsent.",
     },
+    Site {
+        cause: Cause::RstOtherTcp,
+        name: "rst-other-tcp",
+        decided_in: None,
+        path: &["smoltcp"],
+        reset: Some(RstReason::NotSpecified),
+        releases: &[],
+        why: "A TCP that is not Linux resets the connection.",
+    },
+    Site {
+        cause: Cause::OtherTcp,
+        name: "other-tcp",
+        decided_in: None,
+        path: &["smoltcp"],
+        reset: None,
+        releases: &[],
+        why: "A TCP that is not Linux sends it.",
+    },
 ];
 
 #[cfg(test)]

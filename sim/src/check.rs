@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use finwait_model::cause::Cause;
 use finwait_model::flow::{Addr, FourTuple};
-use finwait_model::release::Release;
 use finwait_model::segment::Segment;
 use finwait_model::seq::Seq;
 
 use crate::scenario::Scenario;
+use crate::stack::Platform;
 use crate::watch::{Sent, Watch};
 use crate::world::HostId;
 
@@ -24,7 +24,7 @@ const KEPT: usize = 20;
 /// Watches a run and collects violations.
 #[derive(Debug)]
 pub struct Judge {
-    hosts: Vec<(Addr, Release)>,
+    hosts: Vec<(Addr, Platform)>,
     /// Those that may speak for others.
     boxes: Vec<HostId>,
     sides: BTreeMap<FourTuple, Vec<Side>>,
@@ -62,7 +62,7 @@ impl Side {
 impl Judge {
     /// For a run of that scenario.
     pub fn new(scenario: &Scenario) -> Self {
-        let hosts = scenario.hosts.iter().map(|h| (h.addr, h.release)).collect();
+        let hosts = scenario.hosts.iter().map(|h| (h.addr, h.platform())).collect();
         let boxes = scenario.box_hosts();
         Self { hosts, boxes, sides: BTreeMap::new(), violations: Vec::new(), count: 0 }
     }
@@ -91,12 +91,17 @@ impl Judge {
     }
     /// Rules about one segment alone.
     fn judge_alone(&mut self, sent: &Sent<'_>) {
-        let (addr, release) = self.hosts[usize::from(sent.host.0)];
-        let site = sent.cause.site();
-        if sent.segment.flow.saddr != addr && !self.boxes.contains(&sent.host) {
+        let (addr, platform) = self.hosts[usize::from(sent.host.0)];
+        let is_box = self.boxes.contains(&sent.host);
+        if sent.segment.flow.saddr != addr && !is_box {
             self.accuse(sent, "a host sends from its own address only");
         }
-        if !site.releases.contains(&release) {
+        let exists = match platform {
+            Platform::Linux(release) => sent.cause.site().releases.contains(&release),
+            Platform::Smoltcp | Platform::Real => !sent.cause.is_of_linux(),
+        };
+        // A box passes on what others send.
+        if !exists && (!is_box || sent.cause.is_of_linux()) {
             self.accuse(sent, "this kernel release has no such send site");
         }
         if sent.segment.flags.rst() != sent.cause.is_reset() {
@@ -118,7 +123,8 @@ impl Judge {
         if segment.flags.rst() {
             return;
         }
-        if segment.len > 0 && !self.was_allowed(segment) {
+        // smoltcp's fast retransmission does not look at the window.
+        if segment.len > 0 && sent.cause.is_of_linux() && !self.was_allowed(segment) {
             self.accuse(sent, "no data is sent beyond what the other end has ever allowed");
         }
         let sides = self.sides.entry(segment.flow).or_default();

@@ -16,7 +16,7 @@ use crate::world::HostId;
 
 /// The host that a run is about: who sent the most RSTs, or else held the most buckets.
 pub fn hero(hosts: &[HostOutcome]) -> Option<&HostOutcome> {
-    hosts.iter().max_by_key(|h| (h.rst_count(), h.peak.tw))
+    hosts.iter().max_by_key(|h| (h.platform.is_linux(), h.rst_count(), h.peak.tw))
 }
 
 /// The first sample after a refusal in which the table stands a little below its limit.

@@ -1,4 +1,4 @@
-//! A host: one kernel, its applications, and what is on its way to it.
+//! A host: its TCP, its applications, and what is on its way to it.
 
 use finwait_model::cause::Cause;
 use finwait_model::drop_reason::DropReason;
@@ -13,17 +13,19 @@ use crate::app::{App, AppCx, AppId, Call, Conn, Conns};
 use crate::digest::Digest;
 use crate::link::{Fate, Link};
 use crate::nat::{Nat, Pass, Passage};
+use crate::peer::PeerConfig;
+use crate::stack::{Platform, Stack};
 use crate::step::Step;
 use crate::watch::{Sent, Trigger, Watch};
 use crate::world::HostId;
 
-/// One kernel with its applications.
+/// One TCP with its applications.
 #[derive(Debug)]
 pub struct Host {
     id: HostId,
     name: String,
     release: Release,
-    kernel: Kernel,
+    stack: Stack,
     apps: Vec<App>,
     conns: Conns,
     /// If it is a box on the way of others: what passes before its kernel sees it.
@@ -31,6 +33,8 @@ pub struct Host {
     wires: Wires,
     plans: Plans,
     tally: Tally,
+    /// What has arrived for the real machine, if that is what this host stands for.
+    outside: Option<Vec<Segment>>,
 }
 
 /// Later than anything that happens.
@@ -49,9 +53,9 @@ struct Plans {
 }
 
 impl Plans {
-    fn new(kernel: &Kernel, apps: &[App]) -> Self {
+    fn new(stack: &Stack, apps: &[App]) -> Self {
         let apps: Vec<Instant> = apps.iter().map(|a| a.due().unwrap_or(NEVER)).collect();
-        let timer = kernel.next_timer().unwrap_or(NEVER);
+        let timer = stack.next_timer().unwrap_or(NEVER);
         let mut plans = Self { timer, apps, first_app: (NEVER, 0) };
         plans.find_first();
         plans
@@ -92,19 +96,27 @@ struct Tally {
 
 impl Host {
     /// A host that has just booted; its applications start at time zero.
-    pub fn new(id: HostId, name: &str, config: &Config, apps: Vec<App>, wires: Wires) -> Self {
-        let kernel = Kernel::new(config);
+    pub fn new(
+        id: HostId,
+        name: &str,
+        config: &Config,
+        smoltcp: Option<&PeerConfig>,
+        apps: Vec<App>,
+        wires: Wires,
+    ) -> Self {
+        let stack = Stack::new(config, smoltcp);
         Self {
             id,
             name: name.to_owned(),
             release: config.release,
-            plans: Plans::new(&kernel, &apps),
-            kernel,
+            plans: Plans::new(&stack, &apps),
+            stack,
             apps,
             conns: Conns::default(),
             nat: None,
             wires,
             tally: Tally::default(),
+            outside: None,
         }
     }
     /// The same as a box on the way of others.
@@ -119,6 +131,31 @@ impl Host {
     pub fn passage(&self) -> Option<Passage> {
         self.nat().map(Nat::passage)
     }
+    /// From now on it stands for a real machine: whoever drives the world takes what arrives here
+    /// ([`World::arrived`](crate::world::World::arrived)) and says what is sent
+    /// ([`World::send`](crate::world::World::send)).
+    pub fn becomes_real(&mut self) {
+        self.outside = Some(Vec::new());
+    }
+    /// What has arrived for the real machine since this was asked last.
+    pub(crate) fn arrived(&mut self) -> Vec<Segment> {
+        self.outside.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+    /// The real machine sends.
+    pub(crate) fn send(
+        &mut self,
+        at: Instant,
+        segment: &Segment,
+        links: &mut [Link],
+        watch: &mut impl Watch,
+    ) {
+        watch.begins(at, self.id, Trigger::Timer);
+        let Self { id, wires, tally, .. } = self;
+        let mut tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
+        let cause = if segment.flags.rst() { Cause::RstOtherTcp } else { Cause::OtherTcp };
+        tap.transmit(segment, cause);
+        watch.stepped(&self.stack);
+    }
     /// Its place in the scenario.
     pub const fn id(&self) -> HostId {
         self.id
@@ -132,12 +169,23 @@ impl Host {
         self.release
     }
     /// Its TCP.
-    pub const fn kernel(&self) -> &Kernel {
-        &self.kernel
+    pub const fn stack(&self) -> &Stack {
+        &self.stack
     }
-    /// Its TCP, to change a sysctl while it runs.
+    /// Which TCP that is.
+    pub const fn platform(&self) -> Platform {
+        match self.outside {
+            None => self.stack.platform(),
+            Some(_) => Platform::Real,
+        }
+    }
+    /// Its Linux; a host that runs none has one in which nothing happens.
+    pub const fn kernel(&self) -> &Kernel {
+        self.stack.kernel()
+    }
+    /// Its Linux, to change a sysctl while it runs.
     pub const fn kernel_mut(&mut self) -> &mut Kernel {
-        &mut self.kernel
+        self.stack.kernel_mut()
     }
     /// Its applications.
     pub fn apps(&self) -> &[App] {
@@ -192,13 +240,13 @@ impl Host {
                     self.act(app, Act::Due, at, links, watch);
                 }
             }
-            while let Some((fd, ready)) = self.kernel.next_wake() {
+            while let Some((fd, ready)) = self.stack.next_wake() {
                 if let Some(app) = self.conns.owner(fd) {
                     self.act(app, Act::Wake(fd, ready), at, links, watch);
                 }
             }
-            watch.stepped(&self.kernel);
-            self.plans.timer = self.kernel.next_timer().unwrap_or(NEVER);
+            watch.stepped(&self.stack);
+            self.plans.timer = self.stack.next_timer().unwrap_or(NEVER);
             debug_assert!(
                 step != Step::Timer || self.plans.timer > at,
                 "invariant: every timer that was due has run"
@@ -207,8 +255,11 @@ impl Host {
     }
     fn arrival(&mut self, at: Instant, lane: usize, links: &mut [Link], watch: &mut impl Watch) {
         let Some((segment, cause)) = links[lane].receive() else { return };
-        let Self { id, kernel, nat, wires, tally, .. } = self;
+        let Self { id, stack, nat, wires, tally, outside, .. } = self;
         watch.begins(at, *id, Trigger::Arrival(&segment));
+        if let Some(outside) = outside {
+            return outside.push(segment);
+        }
         let mut tap = Tap { at, host: *id, answers: Some(&segment), links, wires, tally, watch };
         match nat.as_mut().map_or(Pass::Own, |nat| nat.pass(at, &segment)) {
             Pass::On(as_it_leaves) => return tap.transmit(&as_it_leaves, cause),
@@ -218,13 +269,13 @@ impl Host {
             }
             Pass::Own => {}
         }
-        kernel.rx(&segment, &mut Cx { now: at, sink: &mut tap });
+        stack.rx(&segment, &mut Cx { now: at, sink: &mut tap });
     }
     fn timers(&mut self, at: Instant, links: &mut [Link], watch: &mut impl Watch) {
-        let Self { id, kernel, wires, tally, .. } = self;
+        let Self { id, stack, wires, tally, .. } = self;
         watch.begins(at, *id, Trigger::Timer);
         let mut tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
-        kernel.run_timers(&mut Cx { now: at, sink: &mut tap });
+        stack.run_timers(&mut Cx { now: at, sink: &mut tap });
     }
     fn act(
         &mut self,
@@ -234,9 +285,9 @@ impl Host {
         links: &mut [Link],
         watch: &mut impl Watch,
     ) {
-        let Self { id, kernel, wires, tally, apps, conns, plans, .. } = self;
+        let Self { id, stack, wires, tally, apps, conns, plans, .. } = self;
         let tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
-        let mut cx = AppCx::new(at, app, kernel, conns, tap);
+        let mut cx = AppCx::new(at, app, stack, conns, tap);
         let index = usize::from(app.0);
         match act {
             Act::Due => apps[index].run(&mut cx),
@@ -249,11 +300,11 @@ impl Host {
         digest.text(&self.name);
         digest.word(self.tally.segments);
         digest.word(self.tally.digest.value());
-        for (mib, value) in self.kernel.counters().non_zero() {
+        for (mib, value) in self.kernel().counters().non_zero() {
             digest.text(mib.nstat_name());
             digest.word(value);
         }
-        let stat = self.kernel.sockstat();
+        let stat = self.stack.sockstat();
         for n in [stat.inuse, stat.orphan, stat.tw, stat.alloc] {
             digest.word(u64::from(n));
         }

@@ -13,8 +13,10 @@ use crate::digest::Digest;
 use crate::host::Host;
 use crate::latencies::Latencies;
 use crate::nat::Passage;
+use crate::peer::Content;
 use crate::sample::{Peak, Sample};
 use crate::scenario::Scenario;
+use crate::stack::Platform;
 use crate::watch::Watch;
 use crate::world::{Turns, World};
 
@@ -46,6 +48,10 @@ pub struct HostOutcome {
     pub name: String,
     /// What kernel it ran.
     pub release: Release,
+    /// Which TCP it ran.
+    pub platform: Platform,
+    /// What the bytes were like that passed its smoltcp.
+    pub content: Option<Content>,
     /// Its address.
     pub addr: Addr,
     /// Its sysctls at the end.
@@ -150,7 +156,7 @@ pub fn run_watched(
     outcome(scenario, &world, series, &both.0.into_groups())
 }
 
-fn outcome(
+pub(crate) fn outcome(
     scenario: &Scenario,
     world: &World,
     series: Vec<Vec<Sample>>,
@@ -206,10 +212,12 @@ fn host_outcome(
     HostOutcome {
         name: host.name().to_owned(),
         release: host.release(),
+        platform: host.platform(),
+        content: host.stack().content(),
         addr: scenario.host_plan(host.id()).addr,
         sysctl: host.kernel().sysctl().clone(),
         mib: Mib::ALL.iter().map(|&m| (m, host.kernel().counters().get(m))).collect(),
-        sockstat: host.kernel().sockstat(),
+        sockstat: host.stack().sockstat(),
         peak,
         series,
         rst,

@@ -27,12 +27,12 @@ pub struct Sample {
 impl Sample {
     /// Looks at a host. Costs a few dozen reads, whatever the size of its tables.
     pub fn of(host: &Host, at: Instant) -> Self {
-        let kernel = host.kernel();
-        let counters = kernel.counters();
+        let stack = host.stack();
+        let counters = stack.kernel().counters();
         Self {
             at,
-            sockstat: kernel.sockstat(),
-            states: kernel.state_counts(),
+            sockstat: stack.sockstat(),
+            states: stack.state_counts(),
             out_rsts: counters.get(Mib::OutRsts),
             overflows: counters.get(Mib::TCPTimeWaitOverflow),
             tw_total: counters.get(Mib::TW),

@@ -4,7 +4,6 @@ use core::ops::ControlFlow;
 
 use finwait_model::cause::Cause;
 use finwait_model::flow::FourTuple;
-use finwait_model::kernel::Kernel;
 use finwait_model::segment::Segment;
 use finwait_model::sink::Note;
 use finwait_model::time::Instant;
@@ -13,6 +12,7 @@ use crate::app::{AppId, Call};
 use crate::host::Host;
 use crate::link::Fate;
 use crate::sample::Sample;
+use crate::stack::Stack;
 use crate::world::HostId;
 
 /// A segment that has just left a host.
@@ -72,7 +72,7 @@ pub trait Watch {
     fn called(&mut self, _call: &Call) {}
     /// The host has done its step, and whatever its applications did because of it.
     #[inline(always)]
-    fn stepped(&mut self, _kernel: &Kernel) {}
+    fn stepped(&mut self, _stack: &Stack) {}
     /// Every host has done everything that happens before that time, and nothing else.
     #[inline(always)]
     fn window(&mut self, _stop: Instant) {}
@@ -118,9 +118,9 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
         self.0.called(call);
         self.1.called(call);
     }
-    fn stepped(&mut self, kernel: &Kernel) {
-        self.0.stepped(kernel);
-        self.1.stepped(kernel);
+    fn stepped(&mut self, stack: &Stack) {
+        self.0.stepped(stack);
+        self.1.stepped(stack);
     }
     fn window(&mut self, stop: Instant) {
         self.0.window(stop);
@@ -151,8 +151,8 @@ impl<W: Watch> Watch for &mut W {
     fn called(&mut self, call: &Call) {
         (**self).called(call);
     }
-    fn stepped(&mut self, kernel: &Kernel) {
-        (**self).stepped(kernel);
+    fn stepped(&mut self, stack: &Stack) {
+        (**self).stepped(stack);
     }
     fn window(&mut self, stop: Instant) {
         (**self).window(stop);
@@ -191,9 +191,9 @@ impl<W: Watch> Watch for Option<W> {
             watch.called(call);
         }
     }
-    fn stepped(&mut self, kernel: &Kernel) {
+    fn stepped(&mut self, stack: &Stack) {
         if let Some(watch) = self {
-            watch.stepped(kernel);
+            watch.stepped(stack);
         }
     }
     fn window(&mut self, stop: Instant) {

@@ -65,6 +65,17 @@ pub fn emit_into(segment: &Segment, ip_id: u16, out: &mut Vec<u8>) {
     tcp.fill_checksum(&IpAddress::Ipv4(src), &IpAddress::Ipv4(dst));
 }
 
+/// Writes the payload of such a packet, and the checksum that goes with it.
+pub fn set_payload(packet: &mut [u8], write: impl FnOnce(&mut [u8])) {
+    let Ok(ip) = Ipv4Packet::new_checked(&*packet) else { return };
+    let (src, dst) = (IpAddress::Ipv4(ip.src_addr()), IpAddress::Ipv4(ip.dst_addr()));
+    let segment = usize::from(ip.header_len())..usize::from(ip.total_len());
+    if let Ok(mut tcp) = TcpPacket::new_checked(&mut packet[segment]) {
+        write(tcp.payload_mut());
+        tcp.fill_checksum(&src, &dst);
+    }
+}
+
 /// How long that packet is.
 pub fn packet_len(segment: &Segment) -> usize {
     IP_HEADER + TCP_HEADER + option_bytes(&segment.options).len() + usize::from(segment.len)

@@ -6,6 +6,7 @@
 //! in the order (time, [`Step`](crate::step::Step), lane, order of sending). Nothing depends on
 //! the order in which hosts take their turn, and there is no global queue of events.
 
+use finwait_model::segment::Segment;
 use finwait_model::time::{Instant, Span};
 
 use crate::digest::Digest;
@@ -101,6 +102,20 @@ impl World {
             self.check_now_and_then();
         }
     }
+    /// What has arrived for a real machine since this was asked last.
+    pub fn arrived(&mut self, host: HostId) -> Vec<Segment> {
+        self.hosts[usize::from(host.0)].arrived()
+    }
+    /// A real machine sends, at a time that the world has not passed.
+    pub fn send(&mut self, host: HostId, at: Instant, segment: &Segment, watch: &mut impl Watch) {
+        let Self { hosts, links, now, .. } = self;
+        hosts[usize::from(host.0)].send(at.max(*now), segment, links, watch);
+        watch.window(at.max(*now));
+    }
+    /// When anything happens next; `None` if nothing ever will by itself.
+    pub fn next(&self) -> Option<Instant> {
+        Some(self.next_event()).filter(|at| *at != NEVER)
+    }
     /// When anything happens next.
     #[inline]
     fn next_event(&self) -> Instant {
@@ -112,7 +127,7 @@ impl World {
         let segments = self.segments();
         if segments >= self.next_check {
             self.check();
-            let stats = self.hosts.iter().map(|h| h.kernel().sockstat());
+            let stats = self.hosts.iter().map(|h| h.stack().sockstat());
             let size: u64 = stats.map(|s| u64::from(s.tw) + u64::from(s.inuse)).sum();
             self.next_check = segments + 1000 + size;
         }

@@ -5,6 +5,7 @@ pub(crate) mod card;
 pub(crate) mod explain;
 pub(crate) mod export;
 mod extract;
+pub(crate) mod live;
 pub(crate) mod merge;
 pub(crate) mod plot;
 mod record;

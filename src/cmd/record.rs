@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use finwait_model::flow::FourTuple;
-use finwait_model::kernel::Kernel;
 use finwait_model::sink::Note;
 use finwait_model::time::Instant;
 use finwait_sim::app::Call;
@@ -12,6 +11,7 @@ use finwait_sim::host::Host;
 use finwait_sim::recording::{Choice, Flows, Header, Recorder};
 use finwait_sim::run::Outcome;
 use finwait_sim::sample::Sample;
+use finwait_sim::stack::Stack;
 use finwait_sim::watch::{Sent, Trigger, Watch};
 use finwait_sim::world::HostId;
 
@@ -112,8 +112,8 @@ impl Watch for Recordings {
     fn called(&mut self, call: &Call) {
         self.0.iter_mut().for_each(|recorder| recorder.called(call));
     }
-    fn stepped(&mut self, kernel: &Kernel) {
-        self.0.iter_mut().for_each(|recorder| recorder.stepped(kernel));
+    fn stepped(&mut self, stack: &Stack) {
+        self.0.iter_mut().for_each(|recorder| recorder.stepped(stack));
     }
     fn window(&mut self, stop: Instant) {
         self.0.iter_mut().for_each(|recorder| recorder.window(stop));

@@ -51,7 +51,7 @@ impl Source {
         let Kind::Simulated { world: Some(world), .. } = &self.kind else { return Ok(Vec::new()) };
         let look = |&host: &HostId| {
             let host = &world.hosts()[usize::from(host.0)];
-            HostView::of(host.name(), host.release(), host.kernel(), at)
+            HostView::of(host, at)
         };
         Ok(hosts.iter().map(look).collect())
     }

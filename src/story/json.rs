@@ -32,7 +32,11 @@ struct Expect<'a> {
 
 #[derive(Serialize)]
 struct Host {
-    kernel: &'static str,
+    kernel: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<Bytes>,
     mib: BTreeMap<&'static str, u64>,
     sockstat: SockStat,
     peak: Peak,
@@ -43,6 +47,14 @@ struct Host {
     servers: Option<apps::ServersJson>,
     #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
     passage: Option<apps::BoxJson>,
+}
+
+/// What smoltcp's bytes were like.
+#[derive(Serialize)]
+struct Bytes {
+    received: u64,
+    sent: u64,
+    wrong: u64,
 }
 
 #[derive(Serialize)]
@@ -99,9 +111,17 @@ pub(crate) fn render(outcome: &Outcome, judged: &[Judged], wall_s: f64) -> Strin
 fn host(outcome: &HostOutcome) -> Host {
     let stat = outcome.sockstat;
     let peak = outcome.peak;
+    // What is no Linux has no counters.
+    let counters = outcome.mib.iter().filter(|_| outcome.platform.is_linux());
     Host {
-        kernel: outcome.release.name(),
-        mib: outcome.mib.iter().map(|&(mib, value)| (mib.nstat_name(), value)).collect(),
+        kernel: outcome.platform.kernel(),
+        stack: outcome.platform.stack(),
+        bytes: outcome.content.map(|c| Bytes {
+            received: c.received,
+            sent: c.sent,
+            wrong: c.wrong,
+        }),
+        mib: counters.map(|&(mib, value)| (mib.nstat_name(), value)).collect(),
         sockstat: SockStat {
             inuse: stat.inuse,
             orphan: stat.orphan,

@@ -53,9 +53,11 @@ pub(crate) fn render(told: &Told<'_>, counter: Option<&Counter>, colours: bool) 
     title(&mut out, scenario, outcome);
     let hero = findings::hero(&outcome.hosts)
         .unwrap_or_else(|| unreachable!("invariant: a scenario has applications, so hosts"));
-    chart::buckets(&mut out, hero);
-    tables::sockstat(&mut out, hero);
-    tables::waits(&mut out, hero, counter);
+    if hero.platform.is_linux() {
+        chart::buckets(&mut out, hero);
+        tables::sockstat(&mut out, hero);
+        tables::waits(&mut out, hero, counter);
+    }
     clients(&mut out, outcome);
     apps::paragraphs(&mut out, outcome);
     for host in &outcome.hosts {
@@ -67,6 +69,7 @@ pub(crate) fn render(told: &Told<'_>, counter: Option<&Counter>, colours: bool) 
     }
     resets::counter_run(&mut out, scenario, outcome, counter);
     resets::death_row(&mut out, hero);
+    bytes(&mut out, outcome);
     capacity(&mut out, scenario);
     expected(&mut out, judged, colours);
     footer(&mut out, outcome, counter, wall_s);
@@ -87,7 +90,7 @@ fn expected(out: &mut String, all: &[Judged], colours: bool) {
 
 fn title(out: &mut String, scenario: &Scenario, outcome: &Outcome) {
     let hosts: Vec<String> =
-        outcome.hosts.iter().map(|h| format!("{} (Linux {})", h.name, h.release)).collect();
+        outcome.hosts.iter().map(|h| format!("{} ({})", h.name, h.platform)).collect();
     let (hosts, time) = (hosts.join(", "), outcome.simulated);
     let _ = writeln!(out, "{}: {hosts}; {time} simulated, seed {}", outcome.scenario, outcome.seed);
     if !scenario.about.is_empty() {
@@ -129,6 +132,25 @@ fn capacity(out: &mut String, scenario: &Scenario) {
     if !lines.is_empty() {
         out.push_str(&lines);
         out.push('\n');
+    }
+}
+
+/// What became of the bytes that another TCP has carried.
+fn bytes(out: &mut String, outcome: &Outcome) {
+    for host in &outcome.hosts {
+        let Some(content) = host.content else { continue };
+        let _ = writeln!(
+            out,
+            "{} ({}): {} bytes received and {} sent, {}.\n",
+            host.name,
+            host.platform,
+            grouped(content.received),
+            grouped(content.sent),
+            match content.wrong {
+                0 => "each in its place".to_owned(),
+                wrong => format!("{} of them WRONG", grouped(wrong)),
+            }
+        );
     }
 }
 

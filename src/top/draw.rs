@@ -44,7 +44,7 @@ fn title_line(screen: &Screen, frame: &mut Frame<'_>, area: Rect) {
         let style = if place == screen.host { bold.reversed() } else { Style::new() };
         words.push(Text::styled(format!(" {} ", host.name), style));
     }
-    words.push(Text::raw(format!("  Linux {}", screen.host().release)));
+    words.push(Text::raw(format!("  {}", screen.host().platform)));
     frame.render_widget(Line::from(words), area);
 }
 

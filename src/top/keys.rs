@@ -49,11 +49,12 @@ mod tests {
     use super::*;
     use crate::top::TopHost;
     use finwait_model::release::Release;
+    use finwait_sim::stack::Platform;
 
     fn screen() -> Screen {
         let host = |name: &str| TopHost {
             name: name.to_owned(),
-            release: Release::V6_18,
+            platform: Platform::Linux(Release::V6_18),
             bucket_limit: 10,
             samples: Vec::new(),
         };

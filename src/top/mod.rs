@@ -7,16 +7,16 @@ mod keys;
 pub(crate) use draw::draw;
 pub(crate) use keys::Then;
 
-use finwait_model::release::Release;
 use finwait_model::state::TcpState;
 use finwait_model::time::{Instant, Span};
 use finwait_sim::sample::Sample;
+use finwait_sim::stack::Platform;
 
 /// A host as the screen knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct TopHost {
     pub(crate) name: String,
-    pub(crate) release: Release,
+    pub(crate) platform: Platform,
     /// net.ipv4.tcp_max_tw_buckets.
     pub(crate) bucket_limit: i64,
     /// In the order of time, evenly spaced.

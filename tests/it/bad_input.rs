@@ -22,7 +22,8 @@ fn a_scenario_with_an_unknown_key() {
         &["run", path],
         &format!(
             "error: unknown field `kernal`\n --> {path}:4:1\n  |\n4 | kernal = 1\n  | ^^^^^^ \
-             expected one of `kernel`, `hz`, `uptime`, `addr`, `mtu`, `sysctl`\n  |\n  = help: did \
+             expected one of `kernel`, `stack`, `hz`, `uptime`, `addr`, `mtu`, `recv_buffer_bytes`, \
+             `send_buffer_bytes`, `timeout`, `sysctl`\n  |\n  = help: did \
              you mean `kernel`?\n"
         ),
     );

@@ -11,6 +11,7 @@ mod gallery;
 mod generated_docs;
 #[path = "../../sim/tests/it/golden.rs"]
 mod golden;
+mod live;
 mod outside;
 mod plot;
 mod program;

@@ -69,7 +69,8 @@ fn every_cause_has_a_witness() {
     for (name, path) in scripts() {
         seen.extend(played(&name, &read(&name, &path)).causes);
     }
-    let without: Vec<_> = Cause::all().filter(|c| !seen.contains(c)).map(Cause::name).collect();
+    let without: Vec<_> =
+        Cause::all().filter(|c| c.is_of_linux() && !seen.contains(c)).map(Cause::name).collect();
     assert_eq!(without, Vec::<&str>::new(), "no script shows these");
 }
 

@@ -68,7 +68,7 @@ pub fn views(
     let mut model = played(case, live, clock, remote, late, Some(tracer))?;
     let view = |ns: &u64| {
         model.advance(*ns);
-        let view = HostView::of("host", Release::V6_18, &model.kernel, Instant { ns: *ns });
+        let view = HostView::of_kernel("host", &model.kernel, Instant { ns: *ns });
         let trace = model.tape.traced.concat();
         Shown { view, trace }
     };

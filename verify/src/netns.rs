@@ -18,15 +18,20 @@ const DEVICE: &str = "tun0";
 /// May this process make network namespaces? Enters a user namespace if it takes that; must be
 /// called while the process has one thread. The error is one line for the user.
 pub fn permit() -> Result<(), String> {
-    if sys::euid() != 0 {
-        let (uid, gid) = (sys::euid(), sys::egid());
-        let map = |what: io::Error| format!("no user namespace: {what}");
-        sys::unshare_user().map_err(map)?;
-        std::fs::write("/proc/self/setgroups", "deny").map_err(map)?;
-        std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).map_err(map)?;
-        std::fs::write("/proc/self/gid_map", format!("0 {gid} 1")).map_err(map)?;
-    }
+    become_root().map_err(|what| format!("no user namespace: {what}"))?;
     permit_thread()
+}
+
+/// Who is not root becomes it in a user namespace of its own; the process must have one thread.
+pub(crate) fn become_root() -> io::Result<()> {
+    if sys::euid() == 0 {
+        return Ok(());
+    }
+    let (uid, gid) = (sys::euid(), sys::egid());
+    sys::unshare_user()?;
+    std::fs::write("/proc/self/setgroups", "deny")?;
+    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
+    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
 }
 
 /// The same without trying a user namespace, which a process with several threads cannot enter.

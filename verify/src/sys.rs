@@ -426,6 +426,15 @@ pub fn wait_for_signal() -> c_int {
     }
     signal
 }
+/// Sends a signal to a process group of which the caller has started the leader.
+pub fn signal_group(leader: u32, signal: c_int) {
+    if let Ok(leader) = c_int::try_from(leader)
+        && leader > 1
+    {
+        // SAFETY: takes two integers.
+        unsafe { libc::kill(-leader, signal) };
+    }
+}
 fn termination() -> libc::sigset_t {
     // SAFETY: sigset_t is plain data that sigemptyset initialises.
     unsafe {

@@ -6,6 +6,7 @@ use finwait_model::time::Instant;
 use finwait_sim::recording::{End, Error, Recording};
 use finwait_sim::run::Outcome;
 use finwait_sim::sample::Sample;
+use finwait_sim::stack::Platform;
 use finwait_sim::text::seconds;
 use finwait_sim::world::HostId;
 
@@ -30,6 +31,8 @@ pub struct HostRun {
     pub name: String,
     /// What kernel it ran.
     pub release: Release,
+    /// Which TCP it ran.
+    pub platform: Platform,
     /// Its sysctls.
     pub sysctl: Sysctl,
     /// Its samples, in order.
@@ -56,6 +59,7 @@ impl Run {
             Ok(HostRun {
                 name: host.name.clone(),
                 release: host.release,
+                platform: host.platform,
                 sysctl: host.sysctl.clone(),
                 samples: recording.samples(HostId(place as u16))?,
             })
@@ -100,6 +104,7 @@ impl From<&Outcome> for Run {
         let hosts = outcome.hosts.iter().map(|host| HostRun {
             name: host.name.clone(),
             release: host.release,
+            platform: host.platform,
             sysctl: host.sysctl.clone(),
             samples: host.series.clone(),
         });
@@ -117,7 +122,10 @@ impl From<&Outcome> for Run {
 }
 
 fn kernels(hosts: &[HostRun]) -> Vec<String> {
-    hosts.iter().map(|host| format!("{} {}", host.name, host.release)).collect()
+    let what = |host: &HostRun| {
+        host.platform.kernel().or_else(|| host.platform.stack()).unwrap_or_default()
+    };
+    hosts.iter().map(|host| format!("{} {}", host.name, what(host))).collect()
 }
 
 fn ended(how: &str, at: Instant) -> String {

@@ -137,7 +137,9 @@ mod tests {
         let at = Instant { ns: 1_500_000_000 };
         let sample = Sample { at, sockstat, states, out_rsts: 8, overflows: 9, tw_total: 10 };
         let sysctl = Sysctl::new(Release::V3_10);
-        HostRun { name: name.to_owned(), release: Release::V3_10, sysctl, samples: vec![sample] }
+        let (release, name) = (Release::V3_10, name.to_owned());
+        let platform = finwait_sim::stack::Platform::Linux(release);
+        HostRun { name, release, platform, sysctl, samples: vec![sample] }
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(crate) const RESETS: Counter = Counter {
 /// Draws the timeline of one host.
 pub fn timeline(run: &Run, host: &HostRun, part: Part, look: Look) -> Figure {
     let title = format!("{}: timewait buckets, sockets and RSTs over time", host.name);
-    let subtitle = format!("Linux {} in scenario {}", host.release, run.about.scenario);
+    let subtitle = format!("{} in scenario {}", host.platform, run.about.scenario);
     let mut figure = Figure::new(look, &title, &subtitle, &run.about);
     let sheet = Sheet::new(&mut figure, part, &[40, 26, 17, 17]);
     let mut tables = Tables { host, sheet };

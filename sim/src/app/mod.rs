@@ -22,12 +22,13 @@ pub use server::{Restart, Served, Server, ServerPlan};
 
 use finwait_model::errno::Errno;
 use finwait_model::flow::{Endpoint, FourTuple};
-use finwait_model::kernel::{Closed, Fd, How, Kernel, Ready, SockOpt};
+use finwait_model::kernel::{Closed, Fd, How, Ready, SockOpt};
 use finwait_model::sink::Cx;
 use finwait_model::time::Instant;
 
 use crate::host::Tap;
 use crate::latencies::Latencies;
+use crate::stack::Stack;
 use crate::watch::Watch;
 
 /// An application of a host: its place in the host's list.
@@ -252,7 +253,7 @@ pub struct AppCx<'a, W> {
     /// The time.
     pub now: Instant,
     app: AppId,
-    kernel: &'a mut Kernel,
+    stack: &'a mut Stack,
     conns: &'a mut Conns,
     tap: Tap<'a, W>,
 }
@@ -272,11 +273,11 @@ impl<'a, W: Watch> AppCx<'a, W> {
     pub(crate) const fn new(
         now: Instant,
         app: AppId,
-        kernel: &'a mut Kernel,
+        stack: &'a mut Stack,
         conns: &'a mut Conns,
         tap: Tap<'a, W>,
     ) -> Self {
-        Self { now, app, kernel, conns, tap }
+        Self { now, app, stack, conns, tap }
     }
     /// The application's entry for a descriptor of its own; `None` if it is stale.
     pub(crate) fn conn(&mut self, fd: Fd) -> Option<&mut Conn> {
@@ -290,7 +291,7 @@ impl<'a, W: Watch> AppCx<'a, W> {
     /// Shows a system call to whoever watches, with the connection as it stands behind it.
     #[inline(always)]
     fn show(&mut self, fd: Fd, what: SysCall, result: Result<u32, Errno>) {
-        let flow = || self.kernel.flow(fd).unwrap_or_default();
+        let flow = || self.stack.flow(fd).unwrap_or_default();
         self.tap.called(|| Call { app: self.app, fd: fd.index, flow: flow(), what, result });
     }
     /// The same for a call behind which the descriptor may be gone.
@@ -299,7 +300,7 @@ impl<'a, W: Watch> AppCx<'a, W> {
         self.tap.called(|| Call { app: self.app, fd: fd.index, flow, what, result });
     }
     pub(crate) fn socket(&mut self, phase: Phase) -> Fd {
-        let fd = self.kernel.socket();
+        let fd = self.stack.socket();
         self.conns.adopt(fd, self.app, phase, self.now);
         self.show(fd, SysCall::Socket, Ok(fd.index));
         fd
@@ -330,11 +331,11 @@ impl<'a, W: Watch> AppCx<'a, W> {
         if reuse_addr {
             self.setsockopt(fd, SockOpt::ReuseAddr(true))?;
         }
-        let bound = self.kernel.bind(fd, local);
+        let bound = self.stack.bind(fd, local);
         self.show(fd, SysCall::Bind(local), bound.map(|()| 0));
         bound?;
         let listens =
-            self.kernel.listen(fd, backlog, &mut Cx { now: self.now, sink: &mut self.tap });
+            self.stack.listen(fd, backlog, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Listen(backlog), listens.map(|()| 0));
         listens
     }
@@ -349,8 +350,8 @@ impl<'a, W: Watch> AppCx<'a, W> {
     }
     pub(crate) fn accept(&mut self, listener: Fd) -> Result<Fd, Errno> {
         let mut cx = Cx { now: self.now, sink: &mut self.tap };
-        let answer = self.kernel.accept(listener, &mut cx);
-        let flow = || self.kernel.flow(answer.unwrap_or(listener)).unwrap_or_default();
+        let answer = self.stack.accept(listener, &mut cx);
+        let flow = || self.stack.flow(answer.unwrap_or(listener)).unwrap_or_default();
         self.tap.called(|| Call {
             app: self.app,
             fd: listener.index,
@@ -363,19 +364,19 @@ impl<'a, W: Watch> AppCx<'a, W> {
         Ok(fd)
     }
     pub(crate) fn connect(&mut self, fd: Fd, to: Endpoint) -> Result<(), Errno> {
-        let answer = self.kernel.connect(fd, to, &mut Cx { now: self.now, sink: &mut self.tap });
+        let answer = self.stack.connect(fd, to, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Connect(to), answer.map(|()| 0));
         answer
     }
     pub(crate) fn setsockopt(&mut self, fd: Fd, opt: SockOpt) -> Result<(), Errno> {
         let mut cx = Cx { now: self.now, sink: &mut self.tap };
-        let answer = self.kernel.setsockopt(fd, opt, &mut cx);
+        let answer = self.stack.setsockopt(fd, opt, &mut cx);
         self.show(fd, SysCall::SetSockOpt(opt), answer.map(|()| 0));
         answer
     }
     pub(crate) fn shutdown(&mut self, fd: Fd, how: How) -> Result<(), Errno> {
         let flow = self.flow_if_watched(fd);
-        let answer = self.kernel.shutdown(fd, how, &mut Cx { now: self.now, sink: &mut self.tap });
+        let answer = self.stack.shutdown(fd, how, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show_as(fd, flow, SysCall::Shutdown(how), answer.map(|()| 0));
         answer
     }
@@ -384,24 +385,24 @@ impl<'a, W: Watch> AppCx<'a, W> {
     }
     pub(crate) fn close_because(&mut self, fd: Fd, why: Why) -> Result<Closed, Errno> {
         let flow = self.flow_if_watched(fd);
-        let answer = self.kernel.close(fd, &mut Cx { now: self.now, sink: &mut self.tap });
+        let answer = self.stack.close(fd, &mut Cx { now: self.now, sink: &mut self.tap });
         let lingers = answer == Ok(Closed::Lingers);
         self.show_as(fd, flow, SysCall::Close { lingers, why }, answer.map(|_| 0));
         answer
     }
     /// recv() into a buffer of one byte.
     pub(crate) fn recv_one(&mut self, fd: Fd) -> Result<u32, Errno> {
-        let answer = self.kernel.recv(fd, 1, &mut Cx { now: self.now, sink: &mut self.tap });
+        let answer = self.stack.recv(fd, 1, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Recv(1), answer);
         answer
     }
     /// The connection of a descriptor, if anybody wants to know.
     #[inline(always)]
     fn flow_if_watched(&self, fd: Fd) -> FourTuple {
-        if W::STEPS { self.kernel.flow(fd).unwrap_or_default() } else { FourTuple::default() }
+        if W::STEPS { self.stack.flow(fd).unwrap_or_default() } else { FourTuple::default() }
     }
     pub(crate) fn poll(&self, fd: Fd) -> Ready {
-        self.kernel.poll(fd).unwrap_or_default()
+        self.stack.poll(fd).unwrap_or_default()
     }
     /// Begins to send a message; what does not fit goes with [`AppCx::send_rest`].
     pub(crate) fn send(&mut self, fd: Fd, bytes: u32) -> Result<(), Errno> {
@@ -416,7 +417,7 @@ impl<'a, W: Watch> AppCx<'a, W> {
         let mut left = conn.left;
         while left > 0 {
             let mut cx = Cx { now: self.now, sink: &mut self.tap };
-            let answer = self.kernel.send(fd, left, false, &mut cx);
+            let answer = self.stack.send(fd, left, false, &mut cx);
             self.show(fd, SysCall::Send(left), answer);
             match answer {
                 Ok(taken) => {
@@ -436,7 +437,7 @@ impl<'a, W: Watch> AppCx<'a, W> {
         let mut bytes = 0;
         loop {
             let mut cx = Cx { now: self.now, sink: &mut self.tap };
-            let answer = self.kernel.recv(fd, 16 * 1024, &mut cx);
+            let answer = self.stack.recv(fd, 16 * 1024, &mut cx);
             self.show(fd, SysCall::Recv(16 * 1024), answer);
             match answer {
                 Ok(0) => return Got::Eof(bytes),

@@ -153,9 +153,11 @@ impl Card {
     /// What the hosts of a scenario can carry.
     pub fn of(scenario: &Scenario) -> Self {
         let loads = load::loads(scenario);
-        let hosts = loads.into_iter().enumerate().map(|(number, load)| {
+        let hosts = loads.into_iter().enumerate().filter_map(|(number, load)| {
             let id = HostId(number as u16);
-            host_card(scenario, id, load)
+            // Only Linux has tables with limits.
+            let is_linux = scenario.host_plan(id).platform().is_linux();
+            is_linux.then(|| host_card(scenario, id, load))
         });
         Self { scenario: scenario.name.clone(), hosts: hosts.collect() }
     }

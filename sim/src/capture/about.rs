@@ -6,6 +6,7 @@ use finwait_model::time::Span;
 
 use crate::recording::Header;
 use crate::scenario::Scenario;
+use crate::stack::Platform;
 use crate::world::HostId;
 
 /// A run, as far as captures show it.
@@ -33,6 +34,8 @@ pub struct HostAbout {
     pub addr: Addr,
     /// What kernel it runs.
     pub release: Release,
+    /// Which TCP it runs.
+    pub platform: Platform,
 }
 
 impl About {
@@ -58,6 +61,7 @@ impl From<&Scenario> for About {
             name: plan.name.clone(),
             addr: plan.addr,
             release: plan.release,
+            platform: plan.platform(),
         });
         Self {
             scenario: scenario.name.clone(),
@@ -76,6 +80,7 @@ impl From<&Header> for About {
             name: info.name.clone(),
             addr: info.addr,
             release: info.release,
+            platform: info.platform,
         });
         Self {
             scenario: header.scenario.clone(),

@@ -38,7 +38,7 @@ fn map() -> impl Iterator<Item = Row> {
 /// All that are known.
 pub(super) fn all() -> Vec<Entry> {
     let mut names: BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
-    for cause in Cause::all() {
+    for cause in Cause::all().filter(|c| c.is_of_linux()) {
         names.extend(cause.site().path);
         names.extend(cause.site().decided_in);
     }

@@ -67,12 +67,12 @@ impl<W: Write> Ng<W> {
         self.word(LINKTYPE_IPV4);
         self.word(SNAP_LEN);
         self.option(IF_NAME, host.name.as_bytes());
-        let about = format!("Linux {}, {}", host.release, host.addr);
+        let about = format!("{}, {}", host.platform, host.addr);
         self.option(IF_DESCRIPTION, about.as_bytes());
         let [a, b, c, d] = host.addr.octets();
         self.option(IF_IPV4ADDR, &[a, b, c, d, 255, 255, 255, 255]);
         self.option(IF_TSRESOL, &[NANOSECONDS]);
-        self.option(IF_OS, format!("Linux {}", host.release).as_bytes());
+        self.option(IF_OS, host.platform.to_string().as_bytes());
         self.end()
     }
     fn begin(&mut self, kind: u32) {

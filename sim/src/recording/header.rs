@@ -14,6 +14,7 @@ use finwait_model::time::{Clock, Instant, Span};
 use super::codec::{HostKey, LAST};
 use super::damage::Error;
 use crate::scenario::Scenario;
+use crate::stack::{self, Platform};
 use crate::world::HostId;
 
 /// What was run.
@@ -54,6 +55,8 @@ pub struct HostInfo {
     pub sysctl: Sysctl,
     /// Is it a box on the way of others, a NAT or a load balancer?
     pub passes_on: bool,
+    /// Which TCP it ran.
+    pub platform: Platform,
 }
 
 /// How a recording ends.
@@ -116,6 +119,7 @@ impl Header {
             mtu: plan.mtu,
             sysctl: plan.sysctl.clone(),
             passes_on: boxes.contains(&HostId(index as u16)),
+            platform: plan.platform(),
         });
         Self {
             finwait: env!("CARGO_PKG_VERSION").to_owned(),
@@ -147,6 +151,7 @@ impl Header {
             mtu: host.mtu,
             sysctl: sysctls(&host.sysctl),
             passes_on: host.passes_on,
+            stack: host.platform.stack().map(str::to_owned),
         });
         json(&HeaderJson {
             finwait: self.finwait.clone(),
@@ -225,6 +230,11 @@ fn host(read: HostJson) -> Result<HostInfo, Error> {
         mtu: read.mtu,
         sysctl: sysctl(release, &read.sysctl)?,
         passes_on: read.passes_on,
+        platform: match read.stack.as_deref() {
+            None => Platform::Linux(release),
+            Some(stack::REAL) => Platform::Real,
+            Some(_) => Platform::Smoltcp,
+        },
     })
 }
 
@@ -269,6 +279,9 @@ struct HostJson {
     sysctl: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     passes_on: bool,
+    /// What it ran if that was no Linux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stack: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -149,6 +149,7 @@ impl Recording {
         Ok(HostView {
             name: info.name.clone(),
             release: info.release,
+            platform: info.platform,
             at,
             rows,
             counters: frame.gauges.counters(),

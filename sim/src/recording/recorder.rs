@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use finwait_model::flow::FourTuple;
-use finwait_model::kernel::Kernel;
 use finwait_model::sink::Note;
 use finwait_model::time::{Instant, Span};
 
@@ -22,6 +21,7 @@ use crate::app::Call;
 use crate::host::Host;
 use crate::run::Outcome;
 use crate::sample::Sample;
+use crate::stack::Stack;
 use crate::watch::{self, Sent, Watch};
 use crate::world::HostId;
 
@@ -261,7 +261,7 @@ impl<W: Write> Recorder<W> {
         let at = Instant { ns: at.ns.saturating_sub(1) };
         for (host, its) in hosts.iter().enumerate() {
             let mut step = Step { at, host: host as u16, ..Step::default() };
-            self.told[host].follow(its.kernel(), &mut step.gauges);
+            self.told[host].follow(its.stack(), &mut step.gauges);
             self.told_at[host] = at;
             if !step.gauges.is_empty() {
                 self.encode(&mut step);
@@ -273,8 +273,13 @@ impl<W: Write> Recorder<W> {
         self.cut(at);
         self.write_samples(at);
         let frames = hosts.iter().map(|host| Frame {
-            lines: host.kernel().lines().filter(|l| self.choice.takes(l.flow())).collect(),
-            gauges: Gauges::of(host.kernel()),
+            lines: host
+                .stack()
+                .lines()
+                .into_iter()
+                .filter(|l| self.choice.takes(l.flow()))
+                .collect(),
+            gauges: Gauges::of(host.stack()),
             sysctl: host.kernel().sysctl().clone(),
         });
         let mut frames: Vec<Frame> = frames.collect();
@@ -286,18 +291,18 @@ impl<W: Write> Recorder<W> {
 
     /// Rows of whatever this step may have changed: of each connection that it has touched, and
     /// of whoever listens at its local end.
-    fn look_at_rows(&mut self, kernel: &Kernel) {
+    fn look_at_rows(&mut self, stack: &Stack) {
         self.touched.sort_unstable();
         self.touched.dedup();
         let mut listener = None;
         for flow in self.touched.drain(..) {
             let local = flow.source();
             if flow.dport != 0 {
-                self.step.rows.push((flow, kernel.line(flow)));
+                self.step.rows.push((flow, stack.line(flow)));
             }
             if self.choice.is_everything() && local.port != 0 && listener != Some(local) {
                 listener = Some(local);
-                if let Some(line) = kernel.listener_line(local) {
+                if let Some(line) = stack.listener_line(local) {
                     self.step.rows.push((listener_flow(line.local), Some(line)));
                 } else if flow.dport == 0 {
                     self.step.rows.push((flow, None));
@@ -357,8 +362,8 @@ impl<W: Write> Watch for Recorder<W> {
         self.touched.push(call.flow);
         self.step.items.push(Item::Call(*call));
     }
-    fn stepped(&mut self, kernel: &Kernel) {
-        self.look_at_rows(kernel);
+    fn stepped(&mut self, stack: &Stack) {
+        self.look_at_rows(stack);
         let host = usize::from(self.step.host);
         if self.samples_gauges && self.step.is_empty() {
             // Nothing of this step is recorded: what it counts can wait a little.
@@ -367,7 +372,7 @@ impl<W: Write> Watch for Recorder<W> {
             }
             self.step.trigger = Trigger::Unknown;
         }
-        self.told[host].follow(kernel, &mut self.step.gauges);
+        self.told[host].follow(stack, &mut self.step.gauges);
         self.told_at[host] = self.step.at;
         if self.step.is_empty() {
             return self.step.clear();

@@ -11,6 +11,7 @@ use finwait_model::time::Instant;
 use super::event::{Event, SockStatChange, What};
 use crate::app::Call;
 use crate::link::Fate;
+use crate::stack::Stack;
 use crate::world::HostId;
 
 /// What made a host act.
@@ -127,22 +128,22 @@ impl Default for Gauges {
 
 impl Gauges {
     /// As they stand.
-    pub(super) fn of(kernel: &finwait_model::kernel::Kernel) -> Self {
+    pub(super) fn of(stack: &Stack) -> Self {
         let mut all = Self::default();
         let (mibs, stat) = all.0.split_at_mut(usize::from(FIRST_SOCKSTAT));
-        mibs.copy_from_slice(kernel.counters().all());
-        let SockStat { inuse, orphan, tw, alloc } = kernel.sockstat();
+        mibs.copy_from_slice(stack.kernel().counters().all());
+        let SockStat { inuse, orphan, tw, alloc } = stack.sockstat();
         stat.copy_from_slice(&[inuse, orphan, tw, alloc].map(u64::from));
         all
     }
     /// Tells what has changed on the host since it was told last.
     #[inline]
-    pub(super) fn follow(&mut self, kernel: &finwait_model::kernel::Kernel, out: &mut Vec<Gauge>) {
+    pub(super) fn follow(&mut self, stack: &Stack, out: &mut Vec<Gauge>) {
         let (mibs, stat) = self.0.split_at_mut(usize::from(FIRST_SOCKSTAT));
-        let SockStat { inuse, orphan, tw, alloc } = kernel.sockstat();
+        let SockStat { inuse, orphan, tw, alloc } = stack.sockstat();
         let now = [inuse, orphan, tw, alloc].map(u64::from);
         // Most counters stay, so whole groups are compared first.
-        let groups = mibs.chunks_mut(GROUP).zip(kernel.counters().all().chunks(GROUP));
+        let groups = mibs.chunks_mut(GROUP).zip(stack.kernel().counters().all().chunks(GROUP));
         for (n, (was, now)) in groups.enumerate() {
             if was != now {
                 follow_each(n * GROUP, was, now, out);

@@ -14,7 +14,7 @@ use finwait_model::time::{Clock, Span};
 
 use super::error::Error;
 use super::set::{self, Setting};
-use super::{AppPlan, HostPlan, LinkPlan, Scenario, boxes, pool, question, schema};
+use super::{AppPlan, HostPlan, LinkPlan, Scenario, boxes, pool, question, schema, texts};
 use crate::app::{ClientPlan, CloseHow, Delay, Pace, RedisPlan, Restart, ServerPlan};
 use crate::link::Quality;
 use crate::units;
@@ -46,6 +46,8 @@ pub(super) fn scenario(text: &str, name: &str) -> Result<Scenario, Error> {
         },
         hosts: hosts(top.hosts)?,
         links: Vec::new(),
+        quality: Quality::default(),
+        texts: Vec::new(),
         apps: Vec::new(),
         boxes: Vec::new(),
         counter: Vec::new(),
@@ -60,6 +62,7 @@ pub(super) fn scenario(text: &str, name: &str) -> Result<Scenario, Error> {
     for (key, value) in top.counter_run {
         let (host, sysctl) = Setting::split_key(key.get_ref(), key.span(), &scenario)?;
         let plan = scenario.host_plan(host);
+        set::has_sysctls(plan, key.span())?;
         let value_span = value.span();
         let value = value.into_inner().0;
         set::set(&mut plan.sysctl.clone(), plan.release, sysctl, &value)
@@ -71,6 +74,7 @@ pub(super) fn scenario(text: &str, name: &str) -> Result<Scenario, Error> {
     };
     read_apps(apps, &mut scenario)?;
     scenario.boxes = boxes::boxes(top.boxes, &scenario)?;
+    scenario.quality = general(&top.links)?;
     scenario.links = links(&top.links, &scenario)?;
     Ok(scenario)
 }
@@ -110,7 +114,9 @@ fn hosts(map: BTreeMap<Spanned<String>, schema::Host>) -> Result<Vec<HostPlan>, 
 }
 
 fn one_host(index: usize, name: &Spanned<String>, host: schema::Host) -> Result<HostPlan, Error> {
-    let release = host.kernel.0;
+    let smoltcp = super::smoltcp::plan(name, &host)?;
+    // Without Linux there is an idle one, of which nobody hears.
+    let release = host.kernel.as_ref().map_or(Release::V6_18, |k| k.get_ref().0);
     let hz = match &host.hz {
         Some(hz) if ![100, 250, 300, 1000].contains(hz.get_ref()) => {
             let message = format!("no Linux ticks {} times a second", hz.get_ref());
@@ -139,9 +145,18 @@ fn one_host(index: usize, name: &Spanned<String>, host: schema::Host) -> Result<
     let addr = host.addr.map_or_else(|| Addr::v4(10, 0, 0, last), |a| a.into_inner().0);
     let mut sysctl = Sysctl::new(release);
     sysctls(host.sysctl, &mut sysctl, release)?;
-    let uptime_ns = host.uptime.map_or(UPTIME, |u| u.0).ns;
+    let uptime_ns = host.uptime.map_or(UPTIME, |u| u.get_ref().0).ns;
     let clock = Clock::new(hz, uptime_ns);
-    Ok(HostPlan { name: name.get_ref().clone(), release, clock, addr, mtu, sysctl })
+    Ok(HostPlan {
+        name: name.get_ref().clone(),
+        release,
+        clock,
+        addr,
+        mtu,
+        sysctl,
+        smoltcp,
+        is_real: false,
+    })
 }
 
 fn sysctls(
@@ -179,14 +194,20 @@ fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), 
             Some("client") => {
                 let app = schema::Client::deserialize(rest)?;
                 let host = find_host(&app.host, scenario)?;
+                let text = app.request.clone();
                 let plan = client(app, &span, scenario)?;
+                let ports = ports_of(&plan.targets);
+                scenario.texts.extend(texts::text(text, host, ports, false));
                 scenario.apps.push((host, AppPlan::Client(plan)));
             }
             Some("server") => {
                 let app = schema::Server::deserialize(rest)?;
                 let host = find_host(&app.host, scenario)?;
                 claim(host, &app.port, &mut taken)?;
-                scenario.apps.push((host, AppPlan::Server(server(&app)?)));
+                let plan = server(&app)?;
+                let text = app.response.clone();
+                scenario.texts.extend(texts::text(text, host, plan.ports, true));
+                scenario.apps.push((host, AppPlan::Server(plan)));
             }
             Some("redis") => {
                 let app = schema::Redis::deserialize(rest)?;
@@ -308,7 +329,7 @@ fn client(
         pace,
         start: app.start.map_or(Span::ZERO, |s| s.0),
         count: app.count,
-        request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
+        request: texts::length(app.request.as_ref(), app.request_bytes, "request")?,
         response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
         hold: app.hold.map_or_else(Delay::default, |h| h.0),
         close,
@@ -338,7 +359,7 @@ fn server(app: &schema::Server) -> Result<ServerPlan, Error> {
         ports: (low, high),
         backlog: i32::from(app.backlog.unwrap_or(4096)),
         request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
-        response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
+        response: texts::length(app.response.as_ref(), app.response_bytes, "response")?,
         service: app.service.map_or_else(Delay::default, |d| d.0),
         close_after: close_after.unwrap_or_default(),
         never_closes: close_after.is_none(),
@@ -362,6 +383,12 @@ fn restart(app: &schema::Server) -> Result<Option<Restart>, Error> {
     let first = app.restart_at.as_ref().map(|at| at.get_ref().0).or(every);
     let down = app.restart_takes.map_or(Span::ZERO, |d| d.0);
     Ok(first.map(|first| Restart { first, every, down }))
+}
+
+/// The lowest and the highest port of some targets.
+fn ports_of(targets: &[Endpoint]) -> (u16, u16) {
+    let ports = || targets.iter().map(|target| target.port);
+    (ports().min().unwrap_or(0), ports().max().unwrap_or(0))
 }
 
 /// One event loop for each port. `slow_first` stays zero here: it is a matter of chance.
@@ -396,8 +423,8 @@ fn timeout_s(app: &schema::Redis) -> Result<u32, Error> {
     })
 }
 
-/// A link each way for every pair of hosts that talk: idle ones would only narrow the windows.
-fn links(written: &schema::Links, scenario: &Scenario) -> Result<Vec<LinkPlan>, Error> {
+/// What a link is like unless something else is said of it.
+fn general(written: &schema::Links) -> Result<Quality, Error> {
     let general = schema::Link {
         from: Spanned::new(0..0, String::new()),
         to: Spanned::new(0..0, String::new()),
@@ -409,7 +436,12 @@ fn links(written: &schema::Links, scenario: &Scenario) -> Result<Vec<LinkPlan>, 
         reorder: written.reorder,
         reorder_by: written.reorder_by,
     };
-    let general = quality(&general, Quality::default())?;
+    quality(&general, Quality::default())
+}
+
+/// A link each way for every pair of hosts that talk: idle ones would only narrow the windows.
+fn links(written: &schema::Links, scenario: &Scenario) -> Result<Vec<LinkPlan>, Error> {
+    let general = scenario.quality;
     let mut plans: Vec<LinkPlan> = Vec::new();
     for (host, app) in &scenario.apps {
         // All targets of an application are on one host.

@@ -8,6 +8,8 @@ mod pool;
 mod question;
 mod schema;
 mod set;
+mod smoltcp;
+mod texts;
 mod world;
 
 pub use edit::{Draft, Refusal};
@@ -23,6 +25,7 @@ use finwait_model::time::{Clock, Span};
 use crate::app::{ClientPlan, PoolPlan, RedisPlan, ServerPlan};
 use crate::link::Quality;
 use crate::nat::NatPlan;
+use crate::stack::Platform;
 use crate::world::HostId;
 
 /// A scenario whose every name and value has been checked: building its world cannot fail.
@@ -42,6 +45,10 @@ pub struct Scenario {
     pub hosts: Vec<HostPlan>,
     /// The directions between hosts that have something to say to one another.
     pub links: Vec<LinkPlan>,
+    /// What a link is like unless something else is said of it.
+    pub quality: Quality,
+    /// What applications say, where that is known: lengths are enough for a simulated peer.
+    pub texts: Vec<Text>,
     /// What runs on the hosts.
     pub apps: Vec<(HostId, AppPlan)>,
     /// The hosts that are boxes on the way of others, and what they do there.
@@ -71,6 +78,46 @@ pub struct HostPlan {
     pub mtu: u16,
     /// Its sysctls.
     pub sysctl: Sysctl,
+    /// How its smoltcp is made, if it runs that and no Linux; what stands above is a kernel in
+    /// which nothing happens then.
+    pub smoltcp: Option<SmoltcpPlan>,
+    /// Does the machine that finwait runs on stand in its place?
+    pub is_real: bool,
+}
+
+/// What a scenario says of a host with smoltcp.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SmoltcpPlan {
+    /// Bytes of each socket's receive buffer.
+    pub recv_buffer: u32,
+    /// Bytes of each socket's send buffer.
+    pub send_buffer: u32,
+    /// After how much silence a connection is given up.
+    pub timeout: Option<Span>,
+}
+
+impl HostPlan {
+    /// Which TCP it runs.
+    pub const fn platform(&self) -> Platform {
+        match self.smoltcp {
+            _ if self.is_real => Platform::Real,
+            None => Platform::Linux(self.release),
+            Some(_) => Platform::Smoltcp,
+        }
+    }
+}
+
+/// What an application says on each of its connections, over and over again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Text {
+    /// Whose application it is.
+    pub host: HostId,
+    /// On which of its own ports, if it is a server; towards which, if it is a client.
+    pub ports: (u16, u16),
+    /// Is it a server?
+    pub serves: bool,
+    /// The bytes; not empty.
+    pub bytes: Vec<u8>,
 }
 
 /// One direction between two hosts.
@@ -105,6 +152,23 @@ impl Scenario {
     /// The host with that name.
     pub fn host(&self, name: &str) -> Option<HostId> {
         self.hosts.iter().position(|h| h.name == name).map(|i| HostId(i as u16))
+    }
+    /// The scenario with the machine that finwait runs on in the place of a host: its applications
+    /// do not run, and it has a link to everybody, since nobody knows whom it will talk to.
+    pub fn with_real(&self, real: HostId) -> Self {
+        let mut other = self.clone();
+        other.hosts[usize::from(real.0)].is_real = true;
+        other.apps.retain(|(host, _)| *host != real);
+        for index in 0..other.hosts.len() {
+            let host = HostId(index as u16);
+            for (from, to) in [(real, host), (host, real)] {
+                let known = other.links.iter().any(|l| (l.from, l.to) == (from, to));
+                if host != real && !known {
+                    other.links.push(LinkPlan { from, to, quality: other.quality });
+                }
+            }
+        }
+        other
     }
     /// The plan of a host.
     pub fn host_plan(&self, host: HostId) -> &HostPlan {

@@ -96,11 +96,15 @@ const fn one() -> u64 {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Host {
-    pub(super) kernel: Written<Release>,
+    pub(super) kernel: Option<Spanned<Written<Release>>>,
+    pub(super) stack: Option<Spanned<String>>,
     pub(super) hz: Option<Spanned<u32>>,
-    pub(super) uptime: Option<Written<Span>>,
+    pub(super) uptime: Option<Spanned<Written<Span>>>,
     pub(super) addr: Option<Spanned<Written<Addr>>>,
     pub(super) mtu: Option<Spanned<u16>>,
+    pub(super) recv_buffer_bytes: Option<Spanned<u32>>,
+    pub(super) send_buffer_bytes: Option<Spanned<u32>>,
+    pub(super) timeout: Option<Spanned<Written<Span>>>,
     #[serde(default)]
     pub(super) sysctl: BTreeMap<Spanned<String>, Spanned<Value>>,
 }
@@ -148,6 +152,7 @@ pub(super) struct Client {
     pub(super) scattered: bool,
     pub(super) start: Option<Written<Span>>,
     pub(super) count: Option<u64>,
+    pub(super) request: Option<Spanned<String>>,
     pub(super) request_bytes: Option<u32>,
     pub(super) response_bytes: Option<u32>,
     pub(super) hold: Option<Written<Delay>>,
@@ -163,6 +168,7 @@ pub(super) struct Server {
     pub(super) port: Spanned<Ports>,
     pub(super) backlog: Option<u16>,
     pub(super) request_bytes: Option<u32>,
+    pub(super) response: Option<Spanned<String>>,
     pub(super) response_bytes: Option<u32>,
     pub(super) service: Option<Written<Delay>>,
     pub(super) close_after: Option<Written<CloseAfter>>,

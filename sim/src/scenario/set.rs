@@ -6,8 +6,8 @@ use core::ops::Range;
 use finwait_model::release::Release;
 use finwait_model::sysctl::{Sysctl, SysctlError};
 
-use super::Scenario;
 use super::error::{Error, nearest};
+use super::{HostPlan, Scenario};
 use crate::world::HostId;
 
 /// A sysctl to be set on a host.
@@ -38,6 +38,7 @@ impl Setting {
             ));
         };
         let (host, sysctl) = Self::split_key(key, 0..key.len(), scenario)?;
+        has_sysctls(scenario.host_plan(host), 0..key.len())?;
         let setting = Self { host, sysctl: sysctl.to_owned(), value: value.trim().to_owned() };
         let key_span = key.len() - sysctl.len()..key.len();
         let mut probe = scenario.host_plan(host).sysctl.clone();
@@ -77,6 +78,15 @@ impl Setting {
 pub(super) fn host_names(scenario: &Scenario) -> String {
     let names: Vec<&str> = scenario.hosts.iter().map(|h| h.name.as_str()).collect();
     format!("expected HOST.SYSCTL with one of the hosts {}", names.join(", "))
+}
+
+/// Only Linux has sysctls.
+pub(super) fn has_sysctls(plan: &HostPlan, key: Range<usize>) -> Result<(), Error> {
+    if plan.platform().is_linux() {
+        return Ok(());
+    }
+    let message = format!("{} runs {}, which has no sysctls", plan.name, plan.platform());
+    Err(Error::new(key, message, "expected a host that runs Linux".to_owned()))
 }
 
 /// Why a sysctl cannot be set; the place is not known yet.

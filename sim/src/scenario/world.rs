@@ -7,6 +7,7 @@ use crate::app::{App, Client, Pool, Redis, RedisPlan, Server};
 use crate::host::{Host, Wires};
 use crate::link::Link;
 use crate::nat::Nat;
+use crate::peer::PeerConfig;
 use crate::rng::Stream;
 use crate::world::{HostId, Turns, World};
 use finwait_model::time::Span;
@@ -41,7 +42,19 @@ impl Scenario {
         let apps = mine.enumerate().map(|(index, app)| {
             start(app, Stream::new(self.seed, &format!("app {}.{index}", plan.name)))
         });
-        let host = Host::new(id, &plan.name, &config, apps.collect(), self.wires(id));
+        let smoltcp = plan.smoltcp.map(|smoltcp| PeerConfig {
+            addr: plan.addr,
+            mtu: plan.mtu,
+            recv_buffer: smoltcp.recv_buffer,
+            send_buffer: smoltcp.send_buffer,
+            timeout: smoltcp.timeout,
+            seed: Stream::new(self.seed, &format!("smoltcp {}", plan.name)).bits(),
+        });
+        let (apps, wires) = (apps.collect(), self.wires(id));
+        let mut host = Host::new(id, &plan.name, &config, smoltcp.as_ref(), apps, wires);
+        if plan.is_real {
+            host.becomes_real();
+        }
         match self.boxes.iter().find(|(host, _)| *host == id) {
             Some((_, box_plan)) => host.with_nat(Nat::new(box_plan.clone(), plan.addr)),
             None => host,

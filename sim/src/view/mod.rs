@@ -18,6 +18,9 @@ use finwait_model::release::Release;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::Instant;
 
+use crate::host::Host;
+use crate::stack::Platform;
+
 /// How one host stands at one instant: all that the views need, wherever it comes from (a kernel
 /// that runs, or a recording).
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub struct HostView {
     pub name: String,
     /// What kernel it runs.
     pub release: Release,
+    /// The same, or what it runs instead of a kernel.
+    pub platform: Platform,
     /// When.
     pub at: Instant,
     /// Every listener, socket, request and bucket, sorted as [`Row`] orders.
@@ -39,11 +44,22 @@ pub struct HostView {
 }
 
 impl HostView {
+    /// Looks at a host.
+    pub fn of(host: &Host, at: Instant) -> Self {
+        let stack = host.stack();
+        Self {
+            platform: host.platform(),
+            rows: stack.rows(at),
+            sockstat: stack.sockstat(),
+            ..Self::of_kernel(host.name(), host.kernel(), at)
+        }
+    }
     /// Looks at a kernel.
-    pub fn of(name: &str, release: Release, kernel: &Kernel, at: Instant) -> Self {
+    pub fn of_kernel(name: &str, kernel: &Kernel, at: Instant) -> Self {
         Self {
             name: name.to_owned(),
-            release,
+            release: kernel.release(),
+            platform: Platform::Linux(kernel.release()),
             at,
             rows: kernel.rows(at),
             counters: Mib::ALL.iter().map(|&m| (m, kernel.counters().get(m))).collect(),

@@ -71,7 +71,7 @@ fn sizes() -> impl Strategy<Value = (&'static str, &'static str)> {
 
 /// A client that opens a limited number of connections, and who serves them. Gentle ones do not
 /// abort, and accept whoever comes: after an abort Linux may keep the other end for ever.
-fn apps(gentle: bool) -> impl Strategy<Value = String> {
+pub(crate) fn apps(gentle: bool) -> impl Strategy<Value = String> {
     let client = (
         one_of(&["rate = \"3/s\"", "rate = \"100/s\"", "workers = 7", "rate = \"900/s\""]),
         one_of(&["close", "shutdown", "linger0", "unread"]),

@@ -35,7 +35,32 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("duration", "durations", "1:1 unknown field `durations` | "),
     ("\"3.10\"", "\"3.11\"", "3:10 \"3.11\" does not fit here | expected \"3.10\" or \"6.18\""),
     ("kernel = \"3.10\"", "hz = 999\nkernel = \"3.10\"", "3:6 no Linux ticks 999 times a second"),
-    ("kernel = \"3.10\"", "", "2:1 missing field `kernel` | "),
+    ("kernel = \"3.10\"", "", "2:8 missing field `kernel` | expected kernel = \"6.18\" or"),
+    (
+        "kernel = \"3.10\"",
+        "stack = \"smoltcp\"\nhz = 100",
+        "4:6 a host with stack = \"smoltcp\" has no hz",
+    ),
+    (
+        "kernel = \"3.10\"",
+        "stack = \"lwip\"",
+        "3:9 no stack is called \"lwip\" | expected \"linux\" or",
+    ),
+    (
+        "kernel = \"3.10\"",
+        "kernel = \"3.10\"\ntimeout = \"1s\"",
+        "4:11 `timeout` is a key of hosts with",
+    ),
+    (
+        "kernel = \"3.10\"",
+        "stack = \"smoltcp\"\nsend_buffer_bytes = 0",
+        "4:21 a buffer of 0 bytes | ",
+    ),
+    (
+        "kernel = \"6.18\"",
+        "stack = \"smoltcp\"",
+        "7:1 a host with stack = \"smoltcp\" has no sysctl",
+    ),
     ("kernel = \"3.10\"", "kernel = \"3.10\"\nmtu = 100", "4:7 an MTU of 100 bytes is too small"),
     ("kernel = \"3.10\"", "kernel = \"3.10\"\naddr = \"10.0.0.2\"", "5:8 web and redis have"),
     ("timeout\" = 30", "timeout\" = -2", "7:30 -2 is out of the range that Linux 6.18 accepts"),

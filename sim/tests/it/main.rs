@@ -16,6 +16,7 @@ mod measures;
 mod monotone;
 mod recording;
 mod scenarios;
+mod smoltcp;
 mod stage;
 mod views;
 mod why;

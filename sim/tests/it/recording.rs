@@ -57,7 +57,7 @@ fn check_instants(scenario: &Scenario, recording: &Recording, mut at: Vec<u64>, 
         let at = Instant { ns };
         world.run_until(at, &mut Count);
         for host in world.hosts() {
-            let live = HostView::of(host.name(), host.release(), host.kernel(), at);
+            let live = HostView::of(host, at);
             let recorded = recording.host_at(host.id(), at).expect("it can be read");
             let sysctl = recording.sysctl_at(host.id(), at).expect("it can be read");
             assert_eq!(sysctl, recorded.sysctl, "{} at {at}: {what}", host.name());

@@ -69,7 +69,7 @@ proptest! {
             let at = Instant::ZERO + Span::millis(step * 370);
             world.run_until(at, &mut trace);
             for host in world.hosts() {
-                let view = HostView::of(host.name(), host.release(), host.kernel(), at);
+                let view = HostView::of(host, at);
                 let wrong = disagreement(&view);
                 prop_assert_eq!(&wrong, &None, "{} at {} in\n{}", host.name(), at, text);
             }

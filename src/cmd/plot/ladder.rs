@@ -88,7 +88,7 @@ fn object(story: &Story) -> Value {
             "host": end.host,
             "address": end.endpoint.addr.to_string(),
             "port": end.endpoint.port,
-            "kernel": end.release.map(|release| release.name()),
+            "kernel": end.platform.and_then(|platform| platform.kernel()),
         })
     });
     let events = story.beats.iter().map(|beat| {

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use finwait_model::time::Instant;
+use finwait_sim::scenario::Error;
 use finwait_sim::view::HostView;
 use finwait_sim::world::HostId;
 
@@ -57,8 +58,29 @@ impl Look {
         };
         Ok(Open { source, hosts, at })
     }
+    /// The same for what only Linux has: counters, sysctls, tables. Other hosts are left out; one
+    /// that was asked for by name cannot answer.
+    pub(crate) fn open_linux(&self) -> Result<Open, Failure> {
+        let mut open = self.open()?;
+        let platform = |host: HostId| open.source.about.hosts[usize::from(host.0)].platform;
+        if let (Some(name), Some(stack)) =
+            (&self.host, open.hosts.first().and_then(|&host| platform(host).stack()))
+        {
+            let error = Error {
+                span: Some(0..name.len()),
+                message: format!("{name} runs {stack}, which has no counters and no sysctls"),
+                expected: "expected a host that runs Linux".to_owned(),
+                help: None,
+            };
+            return Err(Failure::in_text("--host", name, &error));
+        }
+        let hosts = open.hosts.iter().copied().filter(|&host| platform(host).is_linux()).collect();
+        open.hosts = hosts;
+        Ok(open)
+    }
+    /// How each Linux host stands.
     pub(crate) fn views(&self) -> Result<Vec<HostView>, Failure> {
-        let Open { mut source, hosts, at } = self.open()?;
+        let Open { mut source, hosts, at } = self.open_linux()?;
         source.views(&hosts, at)
     }
     /// What is printed: each host's text, or all of them as one object.
@@ -74,7 +96,7 @@ impl Look {
         }
         match views {
             // One host needs no prompt to say whose this is.
-            [view] => text(view),
+            [view] if view.platform.is_linux() => text(view),
             _ => {
                 let texts = views.iter().map(|view| prompt(view, command, None) + &text(view));
                 texts.collect::<Vec<_>>().join("\n")
@@ -86,7 +108,9 @@ impl Look {
 /// `web$ ss -tan        # t = 12.5 s`
 fn prompt(view: &HostView, command: &str, from: Option<Instant>) -> String {
     let from = from.map(|from| format!("{} s to ", seconds(from))).unwrap_or_default();
-    format!("{}$ {command}        # t = {from}{} s\n", view.name, seconds(view.at))
+    let stack = view.platform.stack().map(|stack| format!(", {stack}: no Linux"));
+    let stack = stack.unwrap_or_default();
+    format!("{}$ {command}        # t = {from}{} s{stack}\n", view.name, seconds(view.at))
 }
 
 /// Seconds with as many decimals as it takes, at least one.
@@ -101,7 +125,10 @@ fn object(views: &[HostView], value: impl Fn(&HostView) -> Value) -> Value {
     let at_s = views.first().map_or(0.0, |view| view.at.ns as f64 / 1e9);
     let mut hosts = Map::new();
     for view in views {
-        let mut host = json!({ "kernel": view.release.name() });
+        let mut host = json!({ "kernel": view.platform.kernel() });
+        if let Some(stack) = view.platform.stack() {
+            host["stack"] = json!(stack);
+        }
         if let (Some(host), Value::Object(more)) = (host.as_object_mut(), value(view)) {
             host.extend(more);
         }

@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 /// Looks. Nothing is printed before everything is known.
 pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
-    let Open { mut source, hosts, at } = args.look.open()?;
+    let Open { mut source, hosts, at } = args.look.open_linux()?;
     let options = Options { zeros: args.zeros, patterns: args.patterns.clone() };
     let from = match &args.from {
         Some(text) => Some(source.instant("--from", text)?.min(at)),

@@ -70,7 +70,7 @@ fn open(args: &Args) -> Result<Screen, Failure> {
     let samples = source.samples()?;
     let hosts = views.into_iter().zip(samples).map(|(view, samples)| TopHost {
         name: view.name,
-        release: view.release,
+        platform: view.platform,
         bucket_limit: view.sysctl.tcp_max_tw_buckets,
         samples,
     });
@@ -114,7 +114,7 @@ fn object(screen: &Screen) -> String {
     let object = json!({
         "at_s": screen.at.ns as f64 / 1e9,
         "host": screen.host().name,
-        "kernel": screen.host().release.name(),
+        "kernel": screen.host().platform.kernel(),
         "states": states,
         "buckets": stat.tw,
         "bucket_limit": screen.host().bucket_limit,

@@ -51,7 +51,7 @@ pub fn write(
     let mut file = File { out, events: 0 };
     file.begin(about, &chosen)?;
     for (n, host) in rec.hosts().iter().enumerate() {
-        let name = format!("{}, Linux {}", host.name, host.release);
+        let name = format!("{}, {}", host.name, host.platform);
         let pid = n + 1;
         let args = json!({ "name": name });
         file.put(json!({"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": args}))?;

@@ -137,6 +137,9 @@ fn stands(events: &[Event]) -> bool {
 pub(super) fn opening(event: &Event) -> Option<FourTuple> {
     match event.what {
         What::Sent { segment, cause: Cause::SynOnConnect, .. } => Some(segment.flow),
+        What::Sent { segment, cause: Cause::OtherTcp, .. } => {
+            (segment.flags.syn() && !segment.flags.ack()).then_some(segment.flow)
+        }
         _ => None,
     }
 }

@@ -194,7 +194,7 @@ pub(super) fn json(report: &Report) -> String {
 fn host(host: &HostOutcome) -> Host<'_> {
     Host {
         name: &host.name,
-        kernel: host.release.name(),
+        kernel: host.platform.kernel().or_else(|| host.platform.stack()).unwrap_or_default(),
         addr: host.addr.to_string(),
         tcp_max_tw_buckets: host.sysctl.tcp_max_tw_buckets,
         tcp_max_orphans: host.sysctl.tcp_max_orphans,

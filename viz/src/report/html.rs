@@ -57,7 +57,7 @@ pub(super) fn small_print(report: &Report) -> String {
     let mut parts = vec![format!("scenario `{}`", header.scenario.replace('`', "'"))];
     parts.push(format!("seed {}", header.seed));
     parts.extend(report.facts.end.totals().map(|t| format!("digest `{}`", t.digest)));
-    let hosts = report.facts.hosts.iter().map(|h| format!("{}: Linux {}", h.name, h.release));
+    let hosts = report.facts.hosts.iter().map(|h| format!("{}: {}", h.name, h.platform));
     parts.extend(hosts);
     parts.push(format!("finwait {}", header.finwait));
     parts.join(" · ")

@@ -187,6 +187,8 @@ pub fn hosts(rec: &Recording) -> Result<Vec<HostOutcome>, Error> {
         Ok(HostOutcome {
             name: info.name.clone(),
             release: info.release,
+            platform: info.platform,
+            content: None,
             addr: info.addr,
             sysctl: view.sysctl,
             mib: view.counters,

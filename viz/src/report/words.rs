@@ -63,7 +63,7 @@ fn hosts(facts: &Facts) -> Table {
         let limit = |n: i64| grouped(u64::try_from(n).unwrap_or(0));
         table.rows.push(vec![
             code(&host.name),
-            host.release.to_string(),
+            host.platform.kernel().or_else(|| host.platform.stack()).unwrap_or_default().to_owned(),
             host.addr.to_string(),
             grouped(host.counter(Mib::OutRsts)),
             grouped(u64::from(host.peak.tw)),

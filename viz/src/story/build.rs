@@ -129,6 +129,7 @@ impl<'a> Builder<'a> {
         End {
             host: info.map_or_else(|| endpoint.addr.to_string(), |info| info.name.clone()),
             release: info.map(|info| info.release),
+            platform: info.map(|info| info.platform),
             endpoint,
             spans: Vec::new(),
             gaps: Vec::new(),

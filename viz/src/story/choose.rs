@@ -39,15 +39,24 @@ pub fn story_of(rec: &Recording, event: &Event) -> Result<Option<Story>, Error> 
 pub fn opened(rec: &Recording, range: Range<Instant>, count: usize) -> Result<Vec<Story>, Error> {
     let filter = Filter { segments: true, ..Filter::default() };
     let mut syns = Vec::new();
-    let mut flows = BTreeSet::new();
+    let (mut flows, mut others) = (BTreeSet::new(), BTreeSet::new());
     for event in rec.events(range, filter) {
         if syns.len() == count {
             break;
         }
         let event = event?;
-        if let What::Sent { cause: Cause::SynOnConnect, segment, .. } = event.what
-            && flows.insert((segment.flow, event.at))
-        {
+        let begins = match event.what {
+            What::Sent { cause: Cause::SynOnConnect, segment, .. } => {
+                flows.insert((segment.flow, event.at))
+            }
+            // Another TCP does not say which SYN is its first.
+            What::Sent { cause: Cause::OtherTcp, segment, .. } => {
+                let flags = segment.flags;
+                flags.syn() && !flags.ack() && others.insert((segment.flow, segment.seq.0))
+            }
+            _ => false,
+        };
+        if begins {
             syns.push(event);
         }
     }

@@ -22,6 +22,7 @@ use finwait_model::state::TcpState;
 use finwait_model::time::{Instant, Span};
 use finwait_sim::app::Call;
 use finwait_sim::because::Because;
+use finwait_sim::stack::Platform;
 
 /// One end of a connection: 0 opened it, 1 is the other.
 pub type Side = usize;
@@ -50,6 +51,8 @@ pub struct End {
     pub host: String,
     /// What the host runs; `None` if nobody has the address.
     pub release: Option<Release>,
+    /// Which TCP it runs, if that is known.
+    pub platform: Option<Platform>,
     /// Its address and port.
     pub endpoint: Endpoint,
     /// The states that it went through, in order.
@@ -233,8 +236,8 @@ impl End {
     }
     /// `web, Linux 3.10`.
     pub fn kernel(&self) -> String {
-        match self.release {
-            Some(release) => format!("Linux {release}"),
+        match self.platform {
+            Some(platform) => platform.to_string(),
             None => "nobody's address".to_owned(),
         }
     }

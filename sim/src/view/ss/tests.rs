@@ -39,6 +39,7 @@ fn view(release: Release) -> HostView {
     HostView {
         name: "web".to_owned(),
         release,
+        platform: crate::stack::Platform::Linux(release),
         at: Instant::ZERO,
         rows: vec![
             row(TcpState::Established, Object::Sock, 80, 40000),
