@@ -338,10 +338,13 @@ impl Model {
         }
     }
 
-    /// connect(AF_UNSPEC) ends the calls that wait for the socket. `[sk_wait_event]`
+    /// connect(AF_UNSPEC) ends the calls that wait for the socket. `[sk_wait_event]`,
+    /// `[__inet_stream_connect]`
     fn cancel(&mut self, fd: Fd, at: u64) {
-        let waits =
-            |p: &mut Pending| p.fd == fd && matches!(p.call, Call::Recv { .. } | Call::Send { .. });
+        let waits = |p: &mut Pending| {
+            p.fd == fd
+                && matches!(p.call, Call::Recv { .. } | Call::Send { .. } | Call::Connect { .. })
+        };
         for p in self.pending.extract_if(.., waits).collect::<Vec<_>>() {
             let answer =
                 if p.placed > 0 { Ok((i64::from(p.placed), None)) } else { Err(Errno::EPIPE) };

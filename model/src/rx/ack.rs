@@ -59,6 +59,9 @@ impl Kernel {
             let mut news = AckNews { old: true, ..AckNews::default() };
             if seg.options.sack_count > 0 {
                 self.take_sacks(id, seg, &mut news, cx);
+                // What its blocks report is marked, but Linux counts it as delivered on newer
+                // ACKs only.
+                news.delivered = 0;
                 self.react_to_ack(id, &mut news, cx);
                 self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
                 self.retransmit_after_ack(id, &news, cx);
