@@ -117,6 +117,8 @@ behaviours! {
         "Without SACK more duplicate ACKs than segments that can be missing lower the count that starts fast retransmit; else they only raise it.";
     prr_slows_after_loss false true "5.16"
         "In recovery as much is sent as arrives, one more only while nothing else is found lost; else always one more.";
+    undone_syn_loss_keeps_window false true "5.2"
+        "After two SYN retransmissions the first window is one segment only if the loss was real, as far as an echoed timestamp or a simultaneous open tells; else always.";
     grows_pieces_when_sent false true "6.10"
         "Small pieces that wait are joined when the first of them may go; else each goes as it was queued.";
     orphan_count_is_cached false true "5.16"

@@ -66,8 +66,6 @@ pub struct Kernel {
     pub(crate) port_hint: u32,
     /// 3.10 with tcp_tw_recycle: the last timestamp of each peer address, and when (seconds).
     pub(crate) peer_stamps: BTreeMap<Addr, (u32, u64)>,
-    /// Last SYN queue overflow, jiffies. `[tcp_synq_overflow]`
-    pub(crate) last_overflow: Option<Jiffies>,
     pub(crate) wakes: VecDeque<SockId>,
     /// Sockets that ended during this call: their slots are freed when it returns.
     pub(crate) ended: Vec<SockId>,
@@ -117,7 +115,6 @@ impl Kernel {
             perturb: BTreeMap::new(),
             port_hint: 0,
             peer_stamps: BTreeMap::new(),
-            last_overflow: None,
             wakes: VecDeque::new(),
             ended: Vec::new(),
             lingered: Vec::new(),

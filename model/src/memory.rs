@@ -29,7 +29,7 @@ pub(crate) fn truesize(packet: u32) -> u32 {
 }
 
 /// Bytes that later small segments can be copied into. `[skb_tailroom]`
-fn tail_room(packet: u32) -> u32 {
+pub(crate) fn tail_room(packet: u32) -> u32 {
     head_bytes(packet).saturating_sub(SHARED_INFO + HEADROOM + packet)
 }
 

@@ -106,6 +106,8 @@ pub(crate) struct OfoRange {
     /// Behind it, FIN included.
     pub(crate) end: Seq,
     pub(crate) fin: bool,
+    /// Bytes that may still be copied behind its last piece. `[skb_tailroom]`
+    pub(crate) room: u32,
 }
 
 /// A full socket in any state but TIME_WAIT.

@@ -234,6 +234,9 @@ impl Kernel {
             // Those that duplicate ACKs stood for were delivered before. [tcp_remove_reno_sacks]
             let before = self.socks[id].sacked_out.min(acked_segments.saturating_sub(1));
             news.delivered = news.delivered.saturating_sub(before);
+            // And where a retransmission is acknowledged, nobody knows whether the rest would have
+            // come without it.
+            news.orig_acked &= !news.retrans_acked;
         }
         self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
         let seq_rtt = first_us.filter(|_| !news.retrans_acked).map(|us| now_us - us);

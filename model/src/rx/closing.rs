@@ -223,7 +223,8 @@ impl Kernel {
             sk.mdev_max_us = fallback_us;
             sk.rto = fallback;
         }
-        sk.snd_cwnd = if sk.total_retrans > 1 && sk.undo { 1 } else { 10 };
+        let lossy = sk.undo || !self.behaviour.undone_syn_loss_keeps_window;
+        sk.snd_cwnd = if sk.total_retrans > 1 && lossy { 1 } else { 10 };
         sk.undo = false;
         sk.ca = crate::sock::Ca::Open;
         self.init_buffer_space(id);

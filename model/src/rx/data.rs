@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use crate::cause::Cause;
 use crate::counters::Mib;
 use crate::kernel::Kernel;
+use crate::memory::tail_room;
 use crate::segment::{Flags, SackBlock, Segment};
 use crate::seq::Seq;
 use crate::sink::{Cx, DropReason, Sink};
@@ -201,15 +202,23 @@ impl Kernel {
     fn queue_out_of_order(&mut self, id: SockId, seg: &Segment) {
         self.measure_rcv_mss(id, seg);
         self.counters.inc(Mib::TCPOFOQueue);
-        let new = OfoRange { seq: seg.seq, end: seg.end_seq(), fin: seg.flags.fin() };
+        let len = u32::from(seg.len);
+        let mut new = OfoRange {
+            seq: seg.seq,
+            end: seg.end_seq(),
+            fin: seg.flags.fin(),
+            room: tail_room(len + header_of(seg) + 20),
+        };
         let sk = &mut self.socks[id];
         sk.pred_win = None;
         sk.ack.scheduled = true;
         sk.charge(u32::from(seg.len), header_of(seg));
         let ofo = sk.ofo.get_or_insert_with(|| Box::new(Ofo::default()));
-        // What is appended to a segment that is held is not compared with those behind it.
+        // What fits behind a segment that is held is not compared with others.
         // [tcp_ooo_try_coalesce]
-        let appended = ofo.ranges.iter().any(|r| r.end == new.seq);
+        let behind = ofo.ranges.iter().find(|r| r.end == new.seq && r.room >= len);
+        let appended = behind.is_some();
+        new.room = behind.map_or(new.room, |r| r.room - len);
         let meets = |r: &OfoRange| !appended && new.seq.before(r.end) && r.seq.before(new.end);
         let met: alloc::vec::Vec<OfoRange> = ofo.ranges.iter().copied().filter(meets).collect();
         for old in met {
@@ -279,6 +288,7 @@ fn insert_range(ofo: &mut Ofo, mut new: OfoRange) -> OfoRange {
                 seq: new.seq.earlier(r.seq),
                 end: new.end.later(r.end),
                 fin: new.fin || r.fin,
+                room: if r.end.after(new.end) { r.room } else { new.room },
             };
         }
         apart

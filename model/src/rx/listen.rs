@@ -81,7 +81,7 @@ impl Kernel {
         };
         let mut request = self.make_request(id, seg, iss, cx.now);
         if cookie {
-            self.last_overflow = Some(self.clock.jiffies(cx.now));
+            self.listeners[id].last_overflow = Some(self.clock.jiffies(cx.now));
             self.counters.inc(Mib::SyncookiesSent);
             if !request.timestamps {
                 request.sack = false;
@@ -274,7 +274,7 @@ impl Kernel {
     /// Is the ACK the answer to a cookie? Then the connection is made from it.
     /// `[cookie_v4_check]`
     fn cookie_ack(&mut self, id: ListenId, seg: &Segment, cx: &mut Cx<'_, impl Sink>) -> bool {
-        let recent = self
+        let recent = self.listeners[id]
             .last_overflow
             .is_some_and(|at| self.clock.jiffies(cx.now) <= at + self.clock.from_secs(120));
         let handshake = !seg.flags.rst() && !seg.flags.syn();

@@ -5,6 +5,7 @@ use crate::kernel::Kernel;
 use crate::rx::recovery::{AckNews, Rexmit};
 use crate::skb;
 use crate::sock::Ca;
+use crate::state::TcpState;
 use crate::table::slab::SockId;
 
 impl Kernel {
@@ -70,11 +71,18 @@ impl Kernel {
     }
 
     /// Does the echoed timestamp say that the original arrived, before we sent it again?
+    /// Linux forgets when it began with that as soon as a SYN is acknowledged, and after a
+    /// simultaneous open takes it for a sign that nothing was sent again.
     /// `[tcp_packet_delayed]` (Eifel, RFC 3522)
     fn retransmitted_in_vain(&self, id: SockId) -> bool {
         let sk = &self.socks[id];
+        if sk.retrans_stamp == 0 {
+            let held = !sk.sack_ok && !sk.snd_una.before(sk.high_seq);
+            let known = self.behaviour.undone_syn_loss_keeps_window;
+            return sk.undo && known && !held && sk.state != TcpState::SynSent;
+        }
         let before = (sk.rcv_tsecr.wrapping_sub(sk.retrans_stamp as u32) as i32) < 0;
-        sk.undo && sk.retrans_stamp != 0 && sk.saw_tstamp && sk.rcv_tsecr != 0 && before
+        sk.undo && sk.saw_tstamp && sk.rcv_tsecr != 0 && before
     }
 
     /// The timeout was a mistake: nothing is lost, and the window is as it was.

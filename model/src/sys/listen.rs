@@ -92,6 +92,7 @@ impl Kernel {
             qlen: 0,
             young: 0,
             open: true,
+            last_overflow: None,
             syn_chains: ((limit.max(8) as u32) + 1).next_power_of_two(),
             scan_hand: 0,
         });

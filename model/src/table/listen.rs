@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use super::slab::{ListenId, SockId};
 use crate::flow::Addr;
 use crate::kernel::Kernel;
+use crate::time::Jiffies;
 
 /// What a listening socket has besides a full socket. `[request_sock_queue]`
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Listener {
     pub(crate) young: u32,
     /// It still listens.
     pub(crate) open: bool,
+    /// When it last sent a SYN cookie: later ACKs may be answers to one. `[tcp_synq_overflow]`
+    pub(crate) last_overflow: Option<Jiffies>,
     /// 3.10: chains of the listener's own request table, and the scan's place in it.
     pub(crate) syn_chains: u32,
     pub(crate) scan_hand: u32,
