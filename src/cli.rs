@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Replay(cmd::replay::Args),
     Tcpdump(cmd::tcpdump::Args),
     Export(cmd::export::Args),
+    Import(cmd::import::Args),
     Verify(cmd::verify::Args),
     Explain(cmd::explain::Args),
     Ss(cmd::view::ss::Args),

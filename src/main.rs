@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Some(Command::Replay(args)) => cmd::replay::run(&args),
         Some(Command::Tcpdump(args)) => cmd::tcpdump::run(&args),
         Some(Command::Export(args)) => cmd::export::run(&args),
+        Some(Command::Import(args)) => cmd::import::run(&args),
         Some(Command::Verify(args)) => cmd::verify::run(&args),
         Some(Command::Explain(args)) => cmd::explain::run(&args),
         Some(Command::Ss(args)) => cmd::view::ss::run(&args),

@@ -139,3 +139,31 @@ impl Drop for Share<'_> {
         self.move_to(RUN);
     }
 }
+
+/// A bar of bytes that are read, hidden unless stderr is a terminal.
+#[derive(Debug)]
+pub(crate) struct Reading(ProgressBar);
+
+impl Reading {
+    /// `size` is 0 where nobody knows it.
+    pub(crate) fn new(name: &str, size: u64) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(10);
+        let bar = ProgressBar::with_draw_target((size > 0).then_some(size), target);
+        let template = if size > 0 {
+            "{prefix} [{bar:30}] {bytes} of {total_bytes}, {eta}"
+        } else {
+            "{prefix} {bytes}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(name.to_owned());
+        Self(bar)
+    }
+    pub(crate) fn reach(&self, bytes: u64) {
+        self.0.set_position(bytes);
+    }
+    pub(crate) fn finish(self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -13,6 +13,7 @@ pub mod digest;
 pub mod findings;
 pub mod glossary;
 pub mod host;
+pub mod import;
 pub mod latencies;
 pub mod link;
 pub mod live;

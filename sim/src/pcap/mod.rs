@@ -5,6 +5,7 @@
 
 mod classic;
 mod ng;
+pub mod read;
 
 pub use classic::write;
 pub use ng::Ng;

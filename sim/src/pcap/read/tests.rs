@@ -1,0 +1,3 @@
+//! Captures in every spelling, cut anywhere, and broken.
+
+use super::*;
