@@ -12,6 +12,7 @@ mod generated_docs;
 #[path = "../../sim/tests/it/golden.rs"]
 mod golden;
 mod live;
+mod import;
 mod outside;
 mod plot;
 mod program;

@@ -140,6 +140,9 @@ fn key(text: &str) -> String {
 /// How long a line of comments is.
 const WIDTH: usize = 110;
 
+/// So many things that were left out for one reason are shown with their values.
+const FEW: usize = 8;
+
 /// Text as lines of a comment.
 fn comment(out: &mut String, text: &str) {
     let mut line = String::from("#");
@@ -193,8 +196,8 @@ impl Imported {
         let width = self.seen.iter().map(|seen| seen.counter.len()).max().unwrap_or(0);
         for seen in &self.seen {
             let rate = seen.rate.as_ref().map(|rate| format!(" ({rate})")).unwrap_or_default();
-            let _ =
-                writeln!(out, "#   {:<width$}  {}{rate}: {}", seen.counter, seen.value, seen.means);
+            let means = seen.means.split([':', '.', ';']).next().unwrap_or_default();
+            let _ = writeln!(out, "#   {:<width$}  {}{rate}: {means}", seen.counter, seen.value);
         }
     }
     fn left_out_comment(&self, out: &mut String) {
@@ -203,18 +206,21 @@ impl Imported {
         }
         out.push('\n');
         comment(out, "Left out:");
-        let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+        let mut reasons: Vec<(&str, Vec<&LeftOut>)> = Vec::new();
         for left in &self.left_out {
-            let what = match &left.value {
-                Some(value) => format!("{} = {value}", left.what),
-                None => left.what.clone(),
-            };
             match reasons.iter_mut().find(|(why, _)| *why == left.why) {
-                Some((_, all)) => all.push(what),
-                None => reasons.push((&left.why, vec![what])),
+                Some((_, all)) => all.push(left),
+                None => reasons.push((&left.why, vec![left])),
             }
         }
         for (why, all) in reasons {
+            // Of many only the names: the values are in the JSON.
+            let few = all.len() <= FEW;
+            let what = |left: &&LeftOut| match &left.value {
+                Some(value) if few => format!("{} = {value}", left.what),
+                _ => left.what.clone(),
+            };
+            let all: Vec<String> = all.iter().map(what).collect();
             comment(out, &format!("- {}: {why}", all.join(", ")));
         }
     }

@@ -1,5 +1,6 @@
 //! All that is known of a machine, from whatever text or capture.
 
+use finwait_model::flow::Addr;
 use finwait_model::release::Release;
 use finwait_model::time::Span;
 
@@ -163,17 +164,25 @@ impl Facts {
         let found = self.sysctls.iter().rev().find(|(given, _)| given.name == name);
         found.map(|(given, source)| (given.value.as_str(), source.as_str()))
     }
-    /// The kernel, and where that stood: `uname`, or else `kernel.osrelease`.
-    pub fn kernel(&self) -> Option<(Uname, String)> {
+    /// The kernel, and where that stood: `uname`, or else `kernel.osrelease`, or else what a capture
+    /// says of the host with that address.
+    pub fn kernel(&self, own: Option<Addr>) -> Option<(Uname, String)> {
         if let Some((uname, source)) = &self.uname {
             return Some((uname.clone(), source.clone()));
         }
-        let (value, source) = self.sysctl("kernel.osrelease")?;
-        Some((release::read(value).ok()?, format!("kernel.osrelease in {source}")))
+        if let Some((value, source)) = self.sysctl("kernel.osrelease")
+            && let Ok(uname) = release::read(value)
+        {
+            return Some((uname, format!("kernel.osrelease in {source}")));
+        }
+        let (capture, source) = self.capture.as_ref()?;
+        let of_own = own.and_then(|own| capture.systems.get(&Some(own)));
+        let uname = of_system(of_own.or_else(|| capture.systems.get(&None))?)?;
+        Some((uname, format!("if_os in {source}")))
     }
     /// The modelled release; the newest if nothing is known of the machine's kernel.
-    pub fn release(&self) -> (Release, Option<(Nearest, String)>) {
-        match self.kernel() {
+    pub fn release(&self, own: Option<Addr>) -> (Release, Option<(Nearest, String)>) {
+        match self.kernel(own) {
             Some((uname, source)) => {
                 let nearest = release::nearest(&uname);
                 (nearest.release, Some((nearest, source)))
@@ -205,4 +214,9 @@ impl Facts {
             _ => String::new(),
         }
     }
+}
+
+/// The kernel that `Linux 5.15.0-91-generic` names.
+pub(super) fn of_system(text: &str) -> Option<Uname> {
+    release::read(text.strip_prefix("Linux ")?.split_whitespace().next()?).ok()
 }

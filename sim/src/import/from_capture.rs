@@ -27,7 +27,7 @@ pub(super) fn has_traffic(capture: &Capture) -> bool {
 }
 
 /// The machine among the addresses of a capture, and how it was told.
-fn machine(capture: &Capture, facts: &Facts) -> Option<(Addr, String)> {
+pub(super) fn machine(capture: &Capture, facts: &Facts) -> Option<(Addr, String)> {
     let flows = |addr: &Addr| capture.addrs.get(addr).copied().unwrap_or(0);
     if let Some((sockets, source)) = &facts.sockets {
         let own: BTreeSet<Addr> = sockets.rows.iter().filter_map(|row| row.local.addr).collect();
@@ -165,7 +165,8 @@ impl<'a> Hosts<'a> {
             (1..).map(|n| format!("peer{n}")).find(|name| !taken(name)).unwrap_or_default()
         });
         let addr_if_any = (addr != self.own_addr).then_some(addr);
-        out.peers.push(Peer { name: name.clone(), addr: addr_if_any, ..Peer::default() });
+        let system = self.capture.systems.get(&Some(addr)).cloned();
+        out.peers.push(Peer { name: name.clone(), addr: addr_if_any, system, ..Peer::default() });
         self.names.insert(addr, name.clone());
         name
     }

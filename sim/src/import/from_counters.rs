@@ -2,7 +2,7 @@
 //! stands in TIME-WAIT, and how long states last follows from how many sockets are in them
 //! (Little's law: how many there are is how often they come times how long they stay).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use finwait_model::flow::Addr;
 use finwait_model::state::TcpState;
@@ -29,6 +29,8 @@ const ASSUMED_RATE: u64 = 100;
 enum Way {
     /// The machine connects.
     Out,
+    /// It connects to itself.
+    Own,
     /// Others connect to it.
     In,
 }
@@ -41,6 +43,8 @@ struct Place {
     backlog: Option<u64>,
     states: BTreeMap<TcpState, u64>,
     clients: BTreeMap<Option<Addr>, u64>,
+    /// Where the machine connects to itself: buckets of the side that was connected to.
+    served: u64,
 }
 
 impl Place {
@@ -88,14 +92,18 @@ pub(super) fn traffic(facts: &Facts, own_name: &str) -> Traffic {
         );
     }
     round_trips(sockets, source, &mut out);
-    let (outbound, inbound) = places(sockets);
-    let ways = [(Way::Out, outbound), (Way::In, inbound)];
-    let flows: Vec<Option<Flow>> =
-        ways.iter().map(|(way, places)| opened(*way, places, facts, source)).collect();
-    let closes = closers(facts, &flows);
-    for (((way, places), flow), first) in ways.iter().zip(&flows).zip(closes) {
+    let ways = places(sockets);
+    let flows = flows(&ways, facts, source);
+    let closing = closing(facts, &ways, &flows);
+    if closing.excerpt && facts.sockets.is_some() {
+        out.notes.push(format!(
+            "{source} shows {} buckets, and there are many more: only shares are taken from it.",
+            grouped(closing.shown)
+        ));
+    }
+    for ((way, places), flow) in ways.iter().zip(&flows) {
         if let Some(flow) = flow {
-            add(*way, places, flow, &first, own_name, source, &mut out);
+            add(*way, places, flow, &closing, own_name, source, &mut out);
         }
     }
     if out.apps.is_empty() {
@@ -128,38 +136,55 @@ fn round_trips(sockets: &Sockets, source: &str, out: &mut Traffic) {
     out.trips.push(Trip { peer: String::new(), delay, jitter: Span::ZERO, why });
 }
 
+/// The three ways with their services.
+type Ways = [(Way, Vec<Place>); 3];
+
 /// The sockets by service: ports of others that the machine connects to, and its own ports.
-fn places(sockets: &Sockets) -> (Vec<Place>, Vec<Place>) {
-    let listens: BTreeMap<u16, Option<u64>> = sockets
-        .rows
-        .iter()
+fn places(sockets: &Sockets) -> Ways {
+    let rows = || sockets.rows.iter();
+    let listens: BTreeMap<u16, Option<u64>> = rows()
         .filter(|row| row.state == TcpState::Listen)
         .map(|row| (row.local.port, row.backlog))
         .collect();
+    let locals: BTreeSet<Addr> = rows().filter_map(|row| row.local.addr).collect();
+    let is_self = |addr: Addr| addr.is_loopback() || locals.contains(&addr);
     let mut outbound: BTreeMap<(Option<Addr>, u16), Place> = BTreeMap::new();
-    let mut inbound: BTreeMap<u16, Place> = BTreeMap::new();
-    for row in sockets.rows.iter().filter(|row| row.peer.port != 0) {
-        match listens.get(&row.local.port) {
-            Some(backlog) => {
-                let place = inbound.entry(row.local.port).or_default();
-                (place.port, place.backlog) = (row.local.port, *backlog);
+    let (mut own, mut inbound) = (BTreeMap::<u16, Place>::new(), BTreeMap::<u16, Place>::new());
+    for row in rows().filter(|row| row.peer.port != 0) {
+        let (local, peer) = (row.local.port, row.peer.port);
+        let itself = row.peer.addr.is_some_and(is_self);
+        match (listens.get(&local), listens.get(&peer)) {
+            (None, Some(backlog)) if itself => {
+                let place = own.entry(peer).or_default();
+                (place.port, place.backlog) = (peer, *backlog);
                 count(place, row);
             }
-            None => {
-                let place = outbound.entry((row.peer.addr, row.peer.port)).or_default();
-                (place.peer, place.port) = (row.peer.addr, row.peer.port);
+            (Some(backlog), _) if itself => {
+                let place = own.entry(local).or_default();
+                (place.port, place.backlog) = (local, *backlog);
+                place.served += u64::from(row.state == TcpState::TimeWait);
+            }
+            (Some(backlog), _) => {
+                let place = inbound.entry(local).or_default();
+                (place.port, place.backlog) = (local, *backlog);
+                count(place, row);
+            }
+            (None, _) => {
+                let place = outbound.entry((row.peer.addr, peer)).or_default();
+                (place.peer, place.port) = (row.peer.addr, peer);
                 count(place, row);
             }
         }
     }
-    // The other end of a connection within the machine was counted with the server.
-    outbound.retain(|(peer, _), _| !peer.is_some_and(Addr::is_loopback));
-    let sorted = |places: Vec<Place>| {
-        let mut places = places;
+    let sorted = |mut places: Vec<Place>| {
         places.sort_by_key(|place| core::cmp::Reverse(place.all()));
         places
     };
-    (sorted(outbound.into_values().collect()), sorted(inbound.into_values().collect()))
+    [
+        (Way::Out, sorted(outbound.into_values().collect())),
+        (Way::Own, sorted(own.into_values().collect())),
+        (Way::In, sorted(inbound.into_values().collect())),
+    ]
 }
 
 fn count(place: &mut Place, row: &Row) {
@@ -167,72 +192,111 @@ fn count(place: &mut Place, row: &Row) {
     *place.clients.entry(row.peer.addr).or_default() += 1;
 }
 
-/// How often connections begin: by counters, or else by the buckets that they leave.
-fn opened(way: Way, places: &[Place], facts: &Facts, source: &str) -> Option<Flow> {
-    let counter = match way {
-        Way::Out => "TcpActiveOpens",
-        Way::In => "TcpPassiveOpens",
-    };
-    if let Some((n, per)) = facts.risen(counter) {
+/// How often connections begin, each way: by counters, or else by the buckets that they leave.
+/// Connections of the machine to itself count as active and as passive opens.
+fn flows(ways: &Ways, facts: &Facts, source: &str) -> [Option<Flow>; 3] {
+    let rows = |place: usize| ways[place].1.iter().map(Place::all).sum::<u64>();
+    let (out, own) = (rows(0), rows(1));
+    let counted = |counter: &str| {
+        let (n, per) = facts.risen(counter)?;
         let why = format!("{counter} rose by {} in {per} {}", grouped(n), facts.risen_in());
-        let flow =
-            Flow { count: u128::from(n), per_ns: u128::from(per.ns), basis: Basis::Derived, why };
-        return (n > 0).then_some(flow);
+        Some(Flow { count: u128::from(n), per_ns: u128::from(per.ns), basis: Basis::Derived, why })
+    };
+    let (Some(active), Some(passive)) = (counted("TcpActiveOpens"), counted("TcpPassiveOpens"))
+    else {
+        return ways.clone().map(|(_, places)| by_buckets(&places, source));
+    };
+    let itself = active.part(own, out + own);
+    let passed = u64::try_from(itself.in_ns(active.per_ns)).unwrap_or(u64::MAX);
+    let rest = passive.count.saturating_sub(u128::from(passed));
+    let is_some = |flow: &Flow| flow.count > 0;
+    let outbound = if own > 0 { active.part(out, out + own) } else { active };
+    let mut inbound = Flow { count: rest, ..passive.clone() };
+    if own > 0 && rest * 20 < passive.count {
+        inbound.count = 0;
     }
-    let buckets: u64 = places.iter().map(|place| place.of(TcpState::TimeWait)).sum();
+    if passed > 0 {
+        inbound.why += &format!(", {} of them its own", grouped(passed));
+    }
+    [Some(outbound).filter(is_some), Some(itself).filter(is_some), Some(inbound).filter(is_some)]
+}
+
+fn by_buckets(places: &[Place], source: &str) -> Option<Flow> {
+    let buckets: u64 = places.iter().map(|place| place.of(TcpState::TimeWait) + place.served).sum();
     if buckets > 0 {
         let why =
             format!("{} of them in TIME-WAIT in {source}, which lasts 60 s", grouped(buckets));
         let per_ns = u128::from(TIME_WAIT_S) * 1_000_000_000;
         return Some(Flow { count: u128::from(buckets), per_ns, basis: Basis::Derived, why });
     }
-    if !places.is_empty() {
-        let why = format!("{source} shows sockets, but nothing says how often they begin");
-        let flow = Flow {
-            count: u128::from(ASSUMED_RATE),
-            per_ns: 1_000_000_000,
-            basis: Basis::Assumed,
-            why,
-        };
-        return Some(flow);
-    }
-    None
+    let why = format!("{source} shows sockets, but nothing says how often they begin");
+    let (count, per_ns) = (u128::from(ASSUMED_RATE), 1_000_000_000);
+    (!places.is_empty()).then_some(Flow { count, per_ns, basis: Basis::Assumed, why })
 }
 
-/// Whether the machine closes first, and how that is known; of connections out and in.
-fn closers(facts: &Facts, flows: &[Option<Flow>]) -> Vec<(bool, Basis, String)> {
+/// What is known of who closes first.
+struct Closing {
+    /// Whether the machine does, for each way, by sums alone; of connections to itself the side that
+    /// connects.
+    first: [(bool, Basis, String); 3],
+    /// How many buckets arise in 1,000 seconds, and how that is known.
+    buckets: Option<(u128, String)>,
+    /// How many the sockets show.
+    shown: u64,
+    /// Are there many more than the sockets show?
+    excerpt: bool,
+}
+
+/// How fast buckets arise: by counters, or else by how many there are.
+fn buckets(facts: &Facts) -> Option<(u128, String)> {
     let second: u128 = 1_000_000_000;
-    let buckets = match facts.risen("TcpExtTW") {
-        Some((n, per)) => {
-            let more = ["TcpExtTCPTimeWaitOverflow", "TcpExtTWRecycled"];
-            let more: u64 = more.iter().filter_map(|name| facts.risen(name)).map(|(n, _)| n).sum();
-            let why = format!("TcpExtTW rose by {} in {per}", grouped(n));
-            Some((u128::from(n + more) * 1000 * second / u128::from(per.ns.max(1)), why))
-        }
-        None => facts.counts.as_ref().map(|(counts, source)| {
-            let why = format!("{} buckets in {source}, each for 60 s", grouped(counts.timewait));
-            (u128::from(counts.timewait) * 1000 / u128::from(TIME_WAIT_S), why)
-        }),
-    };
-    let Some((mut left, why)) = buckets else {
-        let why = "nothing says who closes first".to_owned();
-        return vec![(true, Basis::Assumed, why.clone()), (false, Basis::Assumed, why)];
-    };
-    // Whoever connects closes first, as a rule: buckets belong to connections out before they
-    // belong to connections in.
-    let mut out = Vec::new();
-    for flow in flows {
-        let opened = flow.as_ref().map_or(0, |flow| flow.in_ns(1000 * second));
-        let closes_first = left > 0 && left * 2 >= opened;
-        left = left.saturating_sub(opened);
-        let than = if closes_first {
-            "at least half as often as they begin"
+    if let Some((n, per)) = facts.risen("TcpExtTW") {
+        let more = ["TcpExtTCPTimeWaitOverflow", "TcpExtTWRecycled", "TcpExtTWKilled"];
+        let more: u64 = more
+            .iter()
+            .filter_map(|name| facts.risen(name))
+            .fold(0, |sum, (n, _)| sum.saturating_add(n));
+        let refused = if more > 0 {
+            format!(", and {} were refused, recycled or killed", grouped(more))
         } else {
-            "less than half as often as they begin"
+            String::new()
         };
-        out.push((closes_first, Basis::Derived, format!("{why}: buckets arise {than}")));
+        let why = format!("TcpExtTW rose by {} in {per}{refused}", grouped(n));
+        return Some((
+            u128::from(n.saturating_add(more)) * 1000 * second / u128::from(per.ns.max(1)),
+            why,
+        ));
     }
-    out
+    let (counts, source) = facts.counts.as_ref()?;
+    let why = format!("{} buckets in {source}, each for 60 s", grouped(counts.timewait));
+    Some((u128::from(counts.timewait) * 1000 / u128::from(TIME_WAIT_S), why))
+}
+
+fn closing(facts: &Facts, ways: &Ways, flows: &[Option<Flow>; 3]) -> Closing {
+    let places = || ways.iter().flat_map(|(_, places)| places);
+    let shown = places().map(|place| place.of(TcpState::TimeWait) + place.served).sum();
+    let buckets = buckets(facts);
+    let there = facts.counts.as_ref().map_or(0, |(counts, _)| counts.timewait);
+    let excerpt = there / 2 > shown;
+    let nothing = "nothing says who closes first".to_owned();
+    let mut first = [true, true, false].map(|first| (first, Basis::Assumed, nothing.clone()));
+    if let Some((mut left, why)) = buckets.clone() {
+        // Whoever connects closes first, as a rule: buckets belong to connections out before they
+        // belong to connections in.
+        for (first, flow) in first.iter_mut().zip(flows) {
+            let opened = flow.as_ref().map_or(0, |flow| flow.in_ns(1_000_000_000_000));
+            *first = by_rates(left, opened, &why);
+            left = left.saturating_sub(opened);
+        }
+    }
+    Closing { first, buckets, shown, excerpt }
+}
+
+/// Do buckets arise at least half as often as connections begin?
+fn by_rates(buckets: u128, opened: u128, why: &str) -> (bool, Basis, String) {
+    let closes = buckets > 0 && buckets.saturating_mul(2) >= opened;
+    let than = if closes { "at least" } else { "less than" };
+    (closes, Basis::Derived, format!("{why}: {than} half as often as connections begin"))
 }
 
 /// Adds the applications of one way.
@@ -240,7 +304,7 @@ fn add(
     way: Way,
     places: &[Place],
     flow: &Flow,
-    first: &(bool, Basis, String),
+    closing: &Closing,
     own_name: &str,
     source: &str,
     out: &mut Traffic,
@@ -255,9 +319,10 @@ fn add(
     let all: u64 = places.iter().map(Place::all).sum();
     for place in places {
         let flow = if known { flow.part(place.all(), all) } else { flow.clone() };
-        let peer = peer(way, place, known, out);
+        let peer = if way == Way::Own { String::new() } else { peer(way, place, known, out) };
         let (client, server) = match way {
             Way::Out => (own_name, peer.as_str()),
+            Way::Own => (own_name, own_name),
             Way::In => (peer.as_str(), own_name),
         };
         // A service of a scenario has each of its ports once.
@@ -267,8 +332,8 @@ fn add(
         }) {
             continue;
         }
-        let own_closes = closes_here(way, place, &flow, first);
-        let client_closes = own_closes.0 == (way == Way::Out);
+        let own_closes = closes_here(way, place, &flow, closing);
+        let client_closes = own_closes.0 == (way != Way::In);
         let mut app = Section::repeated("apps");
         app.about(said(way, place, known, source));
         app.text("kind", "client", Basis::Derived, "");
@@ -278,7 +343,7 @@ fn add(
         app.text("to", &format!("{server}:{}", place.port), basis, why);
         app.text("rate", &rate(flow.count, flow.per_ns), flow.basis, &flow.why);
         sizes(&mut app);
-        if let Some((hold, why)) = stays(place, &flow, TcpState::Established, "ESTAB") {
+        if let Some((hold, why)) = stays(place, &flow, closing, TcpState::Established, "ESTAB") {
             app.text("hold", &hold.to_string(), Basis::Derived, why);
         }
         if client_closes {
@@ -289,7 +354,7 @@ fn add(
         app.text("kind", "server", Basis::Derived, "");
         app.text("host", server, Basis::Derived, "");
         app.plain("port", place.port, basis, "");
-        if let (Way::In, Some(backlog)) = (way, place.backlog) {
+        if let (Way::In | Way::Own, Some(backlog)) = (way, place.backlog) {
             let why = format!("Send-Q of the listener in {source}");
             app.plain("backlog", backlog.min(u64::from(u16::MAX)), Basis::Derived, why);
         }
@@ -299,7 +364,8 @@ fn add(
         } else {
             (TcpState::CloseWait, "CLOSE-WAIT")
         };
-        if client_closes && let Some((after, why)) = stays(place, &flow, state.0, state.1) {
+        if client_closes && let Some((after, why)) = stays(place, &flow, closing, state.0, state.1)
+        {
             app.text("close_after", &after.to_string(), Basis::Derived, why);
         }
         if !client_closes {
@@ -313,34 +379,45 @@ fn has(app: &Section, key: &str, value: &str) -> bool {
     app.entries.iter().any(|e| e.key == key && e.value == super::document::quoted(value))
 }
 
-/// Does the machine close first here? Its sockets of that port know better than the sums.
-fn closes_here(
-    way: Way,
-    place: &Place,
-    flow: &Flow,
-    first: &(bool, Basis, String),
-) -> (bool, Basis, String) {
-    let buckets = place.of(TcpState::TimeWait);
-    let expected = flow.in_ns(u128::from(TIME_WAIT_S) * 1_000_000_000);
-    if place.all() == 0 || flow.basis == Basis::Assumed && buckets == 0 {
+/// Does the machine close first here? Its sockets of that port tell which part of all buckets is
+/// theirs. Of connections to itself: does the side that connects?
+fn closes_here(way: Way, place: &Place, flow: &Flow, closing: &Closing) -> (bool, Basis, String) {
+    let own = place.of(TcpState::TimeWait);
+    let first = &closing.first[way as usize];
+    if way == Way::Own && own + place.served > 0 {
+        let why = format!(
+            "{} in TIME-WAIT on the side that connects, {} on the other",
+            grouped(own),
+            grouped(place.served)
+        );
+        return (own >= place.served, Basis::Derived, why);
+    }
+    if place.all() == 0 || closing.shown == 0 || flow.basis == Basis::Assumed {
         return first.clone();
     }
-    let closes = u128::from(buckets) * 2 >= expected && buckets > 0;
-    let who = match (way, closes) {
-        (Way::Out, true) | (Way::In, false) => "the client closes first",
-        _ => "the server closes first",
+    let opened = flow.in_ns(1_000_000_000_000);
+    let (all, why) = match &closing.buckets {
+        Some((all, why)) => (*all, format!("{why}; ")),
+        None => (u128::from(closing.shown) * 1000 / u128::from(TIME_WAIT_S), String::new()),
     };
-    let why = format!(
-        "{} in TIME-WAIT here, of {expected} if all closes began here: {who}",
-        grouped(buckets)
-    );
-    (closes, Basis::Derived, why)
+    let here = all.saturating_mul(u128::from(own)) / u128::from(closing.shown);
+    by_rates(
+        here,
+        opened,
+        &format!("{why}{} of {} in TIME-WAIT are here", grouped(own), grouped(closing.shown)),
+    )
 }
 
 /// How long connections stay in a state.
-fn stays(place: &Place, flow: &Flow, state: TcpState, name: &str) -> Option<(Span, String)> {
+fn stays(
+    place: &Place,
+    flow: &Flow,
+    closing: &Closing,
+    state: TcpState,
+    name: &str,
+) -> Option<(Span, String)> {
     let n = place.of(state);
-    if n < FEWEST || flow.count == 0 || flow.basis == Basis::Assumed {
+    if n < FEWEST || closing.excerpt || flow.count == 0 || flow.basis == Basis::Assumed {
         return None;
     }
     let ns = u128::from(n).saturating_mul(flow.per_ns) / flow.count;
@@ -362,7 +439,9 @@ fn peer(way: Way, place: &Place, known: bool, out: &mut Traffic) -> String {
     let own = out.addr.as_ref().map(|(addr, _)| *addr);
     let addr = place.peer.filter(|addr| Some(*addr) != own && !addr.is_loopback());
     let found = out.peers.iter().find(|peer| match way {
-        Way::Out => addr.is_some() && peer.addr == addr || addr.is_none() && peer.name == "peer",
+        Way::Out | Way::Own => {
+            addr.is_some() && peer.addr == addr || addr.is_none() && peer.name == "peer"
+        }
         Way::In => peer.name == "clients",
     });
     if let Some(peer) = found {
@@ -371,8 +450,8 @@ fn peer(way: Way, place: &Place, known: bool, out: &mut Traffic) -> String {
     let servers = out.peers.iter().filter(|peer| peer.name != "clients").count();
     let name = match way {
         Way::In => "clients".to_owned(),
-        Way::Out if !known => "peer".to_owned(),
-        Way::Out => format!("peer{}", servers + 1),
+        Way::Out | Way::Own if !known => "peer".to_owned(),
+        Way::Out | Way::Own => format!("peer{}", servers + 1),
     };
     let mut peer = Peer { name: name.clone(), addr, ..Peer::default() };
     if way == Way::In {
@@ -397,6 +476,7 @@ fn peer(way: Way, place: &Place, known: bool, out: &mut Traffic) -> String {
 fn said(way: Way, place: &Place, known: bool, source: &str) -> String {
     let which = match way {
         Way::Out => "Connections that the machine makes",
+        Way::Own => "Connections of the machine to itself",
         Way::In => "Connections to the machine",
     };
     if !known {

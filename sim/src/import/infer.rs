@@ -1,16 +1,21 @@
 //! From what is known of a machine to a scenario.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use finwait_model::counters::Mib;
+use finwait_model::flow::Addr;
 use finwait_model::release::Release;
 use finwait_model::sysctl::{Sysctl, SysctlError};
 use finwait_model::time::Span;
 
 use super::document::{Basis, Imported, LeftOut, Section, Seen};
-use super::facts::Facts;
+use super::facts::{Facts, of_system};
 use super::numbers::rate;
+use super::text::release::{Nearest, nearest};
 use super::traffic::{Observed, Peer, Traffic, Trip, host_name};
 use super::{from_capture, from_counters};
 use crate::text::grouped;
+use crate::units;
 
 /// What the person who imports wants.
 #[derive(Clone, Debug, Default)]
@@ -26,25 +31,30 @@ const DURATION: Span = Span::secs(180);
 
 /// Makes the scenario.
 pub fn infer(facts: &Facts, wishes: &Wishes) -> Imported {
-    let (release, nearest) = facts.release();
-    let own_name = own_name(facts);
+    let own = facts.capture.as_ref().and_then(|(capture, _)| from_capture::machine(capture, facts));
+    let own = own.map(|(addr, _)| addr);
+    let (release, nearest) = facts.release(own);
+    let own_name = own_name(facts, own);
     let capture = facts.capture.as_ref().filter(|(capture, _)| from_capture::has_traffic(capture));
-    let traffic = match (capture, &facts.capture) {
-        (Some((capture, source)), _) => from_capture::traffic(capture, source, facts, &own_name),
-        (None, found) => {
+    let by_capture = capture.map(|(c, source)| from_capture::traffic(c, source, facts, &own_name));
+    let mut traffic = match by_capture {
+        Some(traffic) if !traffic.apps.is_empty() => traffic,
+        of_others => {
             let mut traffic = from_counters::traffic(facts, &own_name);
-            if let Some((capture, source)) = found {
-                let seen = from_capture::traffic(capture, source, facts, &own_name);
+            if let Some((capture, source)) = &facts.capture {
+                let seen = of_others
+                    .unwrap_or_else(|| from_capture::traffic(capture, source, facts, &own_name));
                 traffic.notes.extend(seen.notes);
-                traffic.notes.push(format!("No connection begins in {source}."));
+                traffic.notes.push(format!("No connection of this machine begins in {source}."));
                 traffic.left_out.extend(seen.left_out);
             }
             traffic
         }
     };
+    addresses(&mut traffic);
     let mut out = Imported { sources: facts.sources.clone(), ..Imported::default() };
     out.notes.clone_from(&traffic.notes);
-    out.tables.push(top(facts, wishes, &own_name));
+    out.tables.push(top(wishes, &own_name));
     machine(&mut out, facts, release, nearest.as_ref(), &own_name, &traffic);
     for peer in &traffic.peers {
         other(&mut out, peer, release);
@@ -56,10 +66,36 @@ pub fn infer(facts: &Facts, wishes: &Wishes) -> Imported {
     out
 }
 
+/// Gives addresses to hosts that have none, as soon as one has: else two might get the same. What
+/// no host can have is not taken over.
+fn addresses(traffic: &mut Traffic) {
+    let fits = |addr: Addr| units::addr(&addr.to_string()).is_ok();
+    traffic.addr = traffic.addr.take().filter(|(addr, _)| fits(*addr));
+    let mut used: BTreeSet<Addr> = traffic.addr.iter().map(|(addr, _)| *addr).collect();
+    for peer in &mut traffic.peers {
+        peer.addr = peer.addr.filter(|addr| fits(*addr) && used.insert(*addr));
+    }
+    if used.is_empty() {
+        return;
+    }
+    let mut free =
+        (1..=254).map(|last| Addr::v4(10, 255, 0, last)).filter(|addr| !used.contains(addr));
+    let why = "any that no other has";
+    if traffic.addr.is_none() {
+        traffic.addr = free.next().map(|addr| (addr, why.to_owned()));
+    }
+    for peer in traffic.peers.iter_mut().filter(|peer| peer.addr.is_none()) {
+        peer.addr = free.next();
+        peer.addr_is_free = true;
+    }
+}
+
 /// What the machine is called in the scenario.
-fn own_name(facts: &Facts) -> String {
+fn own_name(facts: &Facts, own: Option<Addr>) -> String {
     let by_itself = facts.host_name().and_then(host_name);
-    let name = by_itself.unwrap_or_else(|| "machine".to_owned());
+    let names = facts.capture.as_ref().map(|(capture, _)| &capture.names);
+    let by_capture = || host_name(names?.get(&own?)?);
+    let name = by_itself.or_else(by_capture).unwrap_or_else(|| "machine".to_owned());
     // Names that peers get.
     if name.starts_with("peer") || name.starts_with("clients") {
         format!("host-{name}")
@@ -68,12 +104,12 @@ fn own_name(facts: &Facts) -> String {
     }
 }
 
-fn top(facts: &Facts, wishes: &Wishes, own_name: &str) -> Section {
+fn top(wishes: &Wishes, own_name: &str) -> Section {
     let mut top = Section::new("");
     if let Some(name) = &wishes.name {
         top.text("name", name, Basis::Given, "");
     }
-    let about = format!("{own_name}, as {} show it.", facts.sources.join(", "));
+    let about = format!("{own_name}, a real machine, by finwait import.");
     top.text("about", &about, Basis::Derived, "");
     match wishes.duration {
         Some(duration) => top.text("duration", &duration.to_string(), Basis::Given, ""),
@@ -90,7 +126,7 @@ fn machine(
     out: &mut Imported,
     facts: &Facts,
     release: Release,
-    nearest: Option<&(super::text::release::Nearest, String)>,
+    nearest: Option<&(Nearest, String)>,
     name: &str,
     traffic: &Traffic,
 ) {
@@ -147,13 +183,13 @@ fn sysctls(
 ) -> Section {
     let mut section = Section::new(&format!("hosts.{name}.sysctl"));
     let defaults = Sysctl::new(release);
-    let mut others: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+    let mut others: BTreeMap<&str, u64> = BTreeMap::new();
     let mut unmodelled = Vec::new();
-    let mut last: std::collections::BTreeMap<&str, (&str, &str)> =
-        std::collections::BTreeMap::new();
+    let mut last: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
     for (given, source) in &facts.sysctls {
         last.insert(&given.name, (&given.value, source));
     }
+    let last_is_empty = last.is_empty();
     let (mut changed, mut same) = (Vec::new(), Vec::new());
     for (key, (value, source)) in last {
         match defaults.clone().set(key, value) {
@@ -183,7 +219,7 @@ fn sysctls(
             }
         }
     }
-    if facts.sysctls.is_empty() {
+    if last_is_empty {
         section.about("No sysctl was given: all are the defaults of the kernel's release.");
     }
     for (key, value, why) in changed.into_iter().chain(same) {
@@ -233,9 +269,17 @@ fn reason(error: &SysctlError, key: &str, release: Release) -> Option<String> {
 fn other(out: &mut Imported, peer: &Peer, release: Release) {
     let mut host = Section::new(&format!("hosts.{}", peer.name));
     host.about.clone_from(&peer.about);
-    host.text("kernel", release.name(), Basis::Assumed, "as the machine");
+    let known = peer.system.as_deref().and_then(of_system).map(|uname| nearest(&uname));
+    match known {
+        Some(known) => host.text("kernel", known.release.name(), Basis::Derived, known.why),
+        None => host.text("kernel", release.name(), Basis::Assumed, "as the machine"),
+    }
     if let Some(addr) = peer.addr {
-        host.text("addr", &addr.to_string(), Basis::Derived, "");
+        let (basis, why) = match peer.addr_is_free {
+            true => (Basis::Assumed, "any that no other has"),
+            false => (Basis::Derived, ""),
+        };
+        host.text("addr", &addr.to_string(), basis, why);
     }
     mtu(&mut host, &peer.observed);
     out.tables.push(host);

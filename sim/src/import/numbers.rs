@@ -25,8 +25,12 @@ pub(super) fn rate(count: u128, per_ns: u128) -> String {
     format!("{n}/{seconds}s")
 }
 
-/// Nanoseconds with three digits that count.
+/// The longest time that is taken for one of a connection: a day.
+const LONGEST_NS: u64 = 86_400_000_000_000;
+
+/// Nanoseconds with three digits that count; at most a day.
 pub(super) fn rounded(ns: u64) -> Span {
+    let ns = ns.min(LONGEST_NS);
     let digits = ns.checked_ilog10().unwrap_or(0);
     let unit = 10_u64.pow(digits.saturating_sub(2));
     let low = ns / unit;
@@ -37,8 +41,8 @@ pub(super) fn rounded(ns: u64) -> Span {
 const NOISE_NS: u64 = 20_000;
 
 /// A delay out of measured ones, less what the way to where it was measured takes (`way`). It is
-/// one number if they hardly differ, or only as much as the way does; else a range that holds nine
-/// tenths of them.
+/// one number if they hardly differ, or only as much as the way does; else a range out of where nine
+/// tenths of them lie.
 pub(super) fn delay(measured: &Spread, way: &Spread) -> Option<Delay> {
     let percentile = |percent| measured.percentile(percent);
     let (low, middle, high) = (percentile(5)?, measured.median()?, percentile(95)?);
@@ -53,7 +57,11 @@ pub(super) fn delay(measured: &Spread, way: &Spread) -> Option<Delay> {
         // A few microseconds are the machine's own work, which the model does not have.
         Delay::always(if middle < NOISE_NS { Span::ZERO } else { rounded(middle) })
     } else {
-        Delay { least: rounded(less(low)), most: rounded(less(high)) }
+        // An even distribution goes on for an eighteenth of that on each side.
+        let beyond = width / 18;
+        let least = low.saturating_sub(beyond).max(percentile(0).unwrap_or(low));
+        let most = high.saturating_add(beyond).min(percentile(100).unwrap_or(high));
+        Delay { least: rounded(less(least)), most: rounded(less(most)) }
     })
 }
 
@@ -115,7 +123,7 @@ mod tests {
         assert_eq!(rounded(123_456_789), Span::nanos(123_000_000));
         assert_eq!(rounded(99_960), Span::nanos(100_000));
         assert_eq!(rounded(7), Span::nanos(7));
-        assert!(rounded(u64::MAX).ns > 1 << 63);
+        assert_eq!(rounded(u64::MAX), Span::secs(86_400));
     }
 
     #[test]

@@ -282,6 +282,13 @@ fn event_loop(service: &Service, closer: Closer, capture: &Capture) -> Option<Lo
         return None;
     }
     let slow = stalls.percentile(90)?.saturating_sub(way);
+    // Whoever is not caught by a stop is served at once. Otherwise it is many threads that take
+    // their time, each for itself.
+    let usually =
+        |spread: &super::capture::Spread| spread.median().unwrap_or(0).saturating_sub(way);
+    if usually(&service.service) > slow / 20 || usually(&service.close_after) > slow / 10 {
+        return None;
+    }
     let every =
         u128::from(capture.totals.duration_ns()) * u128::from(service.ports) / u128::from(n);
     let every = u64::try_from(every).unwrap_or(u64::MAX).max(slow);

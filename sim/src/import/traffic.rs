@@ -33,7 +33,11 @@ pub(super) struct Traffic {
 pub(super) struct Peer {
     pub(super) name: String,
     pub(super) addr: Option<Addr>,
+    /// Is the address one that was free, and not its own?
+    pub(super) addr_is_free: bool,
     pub(super) about: Vec<String>,
+    /// What a capture says that it runs.
+    pub(super) system: Option<String>,
     pub(super) observed: Observed,
 }
 

@@ -11,6 +11,8 @@ mod determinism;
 mod edits;
 mod filters;
 mod golden;
+mod import;
+mod import_hostile;
 mod incident;
 mod measures;
 mod monotone;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use finwait_sim::import::Facts;
 use finwait_sim::import::capture::Analysis;
@@ -47,7 +47,9 @@ impl Said {
         let found = recognise(text);
         match found {
             Ok(kind) if fits.contains(&kind) => Ok(kind),
-            Ok(kind) => Err(first_line(text, &format!("this looks like {}", kind.source()), expected)),
+            Ok(kind) => {
+                Err(first_line(text, &format!("this looks like {}", kind.source()), expected))
+            }
             Err(error) => Err(Error { expected: expected.to_owned(), help: None, ..error }),
         }
     }
@@ -55,13 +57,21 @@ impl Said {
 
 fn first_line(text: &str, message: &str, expected: &str) -> Error {
     let end = text.find('\n').unwrap_or(text.len());
-    Error { span: Some(0..end), message: message.to_owned(), expected: expected.to_owned(), help: None }
+    Error {
+        span: Some(0..end),
+        message: message.to_owned(),
+        expected: expected.to_owned(),
+        help: None,
+    }
 }
 
 /// An error about no place in a text.
 pub(super) fn plain(error: &Error) -> Failure {
-    let expected =
-        if error.expected.is_empty() { String::new() } else { format!("\n  = help: {}", error.expected) };
+    let expected = if error.expected.is_empty() {
+        String::new()
+    } else {
+        format!("\n  = help: {}", error.expected)
+    };
     Failure::Input(format!("error: {}{expected}", error.message))
 }
 
@@ -75,13 +85,17 @@ pub(super) fn read(args: &Args, facts: &mut Facts) -> Result<(), Failure> {
         (&args.sockets, Said::Sockets),
         (&args.capture, Said::Capture),
     ];
+    let all: Vec<&Path> =
+        named.iter().flat_map(|(paths, _)| paths.iter()).map(PathBuf::as_path).collect();
     for (paths, said) in named {
         for path in paths {
-            one(path, said, facts, &mut analysis)?;
+            one(path, &label(path, &all), said, facts, &mut analysis)?;
         }
     }
     if let Some(text) = &args.uname {
-        facts.add(Kind::Uname, "--uname", text).map_err(|e| Failure::in_text("--uname", text, &e))?;
+        facts
+            .add(Kind::Uname, "--uname", text)
+            .map_err(|e| Failure::in_text("--uname", text, &e))?;
     }
     if let Some((analysis, names)) = analysis {
         facts.add_capture(analysis.finish(), &names.join(", "));
@@ -89,15 +103,27 @@ pub(super) fn read(args: &Args, facts: &mut Facts) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What comments call a file: its name without folders, if no other has that.
+fn label(path: &Path, all: &[&Path]) -> String {
+    let same = all.iter().filter(|other| other.file_name() == path.file_name()).count();
+    match path.file_name() {
+        Some(name) if same == 1 && path.as_os_str() != "-" => name.to_string_lossy().into_owned(),
+        _ if path.as_os_str() == "-" => "stdin".to_owned(),
+        _ => path.display().to_string(),
+    }
+}
+
 fn one(
     path: &Path,
+    label: &str,
     said: Said,
     facts: &mut Facts,
     captures: &mut Option<(Analysis, Vec<String>)>,
 ) -> Result<(), Failure> {
     let is_stdin = path.as_os_str() == "-";
     let shown = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
-    let unreadable = |error: &io::Error| Failure::Input(format!("error: cannot read {shown}: {error}"));
+    let unreadable =
+        |error: &io::Error| Failure::Input(format!("error: cannot read {shown}: {error}"));
     let (mut input, size): (Box<dyn Read>, u64) = if is_stdin {
         (Box::new(io::stdin().lock()), 0)
     } else {
@@ -117,7 +143,7 @@ fn one(
             read::Error::Io(error) => unreadable(&error),
             error => Failure::Input(format!("error: {shown}: {error}")),
         })?;
-        names.push(shown);
+        names.push(label.to_owned());
         return Ok(());
     }
     let mut bytes = first;
@@ -133,7 +159,7 @@ fn one(
         None => plain(error),
     };
     let kind = said.kind(&text).map_err(|error| wrong(&error))?;
-    facts.add(kind, &shown, &text).map_err(|error| wrong(&error))
+    facts.add(kind, label, &text).map_err(|error| wrong(&error))
 }
 
 /// The bytes as text.

@@ -37,7 +37,8 @@ pub(super) fn look(proc: &Path, wait: Option<Span>, facts: &mut Facts) -> Result
         thread::sleep(Duration::from_nanos(wait.ns));
         machine.counters(&format!("{wait} later"), facts)?;
         // What has really passed; a busy machine wakes late.
-        let passed = before.zip(machine.uptime()).map(|(b, a)| Span::nanos(a.ns.saturating_sub(b.ns)));
+        let passed =
+            before.zip(machine.uptime()).map(|(b, a)| Span::nanos(a.ns.saturating_sub(b.ns)));
         facts.between = Some(passed.filter(|passed| *passed > Span::ZERO).unwrap_or(wait));
     } else {
         machine.counters("", facts)?;
@@ -82,7 +83,8 @@ impl Machine<'_> {
     }
     /// The sysctls that any release has and finwait models, and the others of TCP.
     fn sysctls(&self, facts: &mut Facts) -> Result<(), Failure> {
-        let mut names: BTreeSet<String> = ["kernel.osrelease", "kernel.hostname"].map(str::to_owned).into();
+        let mut names: BTreeSet<String> =
+            ["kernel.osrelease", "kernel.hostname"].map(str::to_owned).into();
         for release in Release::ALL {
             names.extend(Sysctl::new(release).names().map(str::to_owned));
         }

@@ -95,7 +95,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     let imported = infer(&facts, &wishes);
     let toml = imported.toml();
     // What is written must be what `finwait run` takes.
-    let name = args.output.as_deref().and_then(|path| path.file_stem()?.to_str()).unwrap_or("imported");
+    let name =
+        args.output.as_deref().and_then(|path| path.file_stem()?.to_str()).unwrap_or("imported");
     let scenario = Scenario::parse(&toml, name).map_err(|error| {
         let wrong = Failure::in_text("the scenario that was made", &toml, &error);
         Failure::Input(format!("{wrong}\n  = note: this is a mistake of finwait, not of the input"))
@@ -103,7 +104,12 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     write(args, &imported, &toml, &scenario)
 }
 
-fn write(args: &Args, imported: &Imported, toml: &str, scenario: &Scenario) -> Result<Verdict, Failure> {
+fn write(
+    args: &Args,
+    imported: &Imported,
+    toml: &str,
+    scenario: &Scenario,
+) -> Result<Verdict, Failure> {
     let to_stdout = args.output.as_deref().is_none_or(|path| path.as_os_str() == "-");
     if let Some(path) = args.output.as_deref().filter(|_| !to_stdout) {
         let mut file = WholeFile::create(path)?;
@@ -124,9 +130,14 @@ fn write(args: &Args, imported: &Imported, toml: &str, scenario: &Scenario) -> R
 
 /// What was found, in a few lines.
 fn summary(imported: &Imported, scenario: &Scenario, path: &str) -> String {
-    let count = |basis| imported.tables.iter().flat_map(|t| &t.entries).filter(|e| e.basis == basis).count();
-    let hosts: Vec<String> =
-        scenario.hosts.iter().map(|host| format!("{} (Linux {})", host.name, host.release)).collect();
+    let count = |basis| {
+        imported.tables.iter().flat_map(|t| &t.entries).filter(|e| e.basis == basis).count()
+    };
+    let hosts: Vec<String> = scenario
+        .hosts
+        .iter()
+        .map(|host| format!("{} (Linux {})", host.name, host.release))
+        .collect();
     let mut out = format!(
         "{path}: {}; {} applications; {} values given, {} derived, {} assumed\n",
         hosts.join(", "),
@@ -137,7 +148,8 @@ fn summary(imported: &Imported, scenario: &Scenario, path: &str) -> String {
     );
     for table in &imported.tables {
         for entry in table.entries.iter().filter(|e| e.basis == Basis::Assumed) {
-            let place = if table.table.is_empty() { String::new() } else { format!("{}.", table.table) };
+            let place =
+                if table.table.is_empty() { String::new() } else { format!("{}.", table.table) };
             out += &format!("assumed: {place}{} = {}\n", entry.key, entry.value);
         }
     }

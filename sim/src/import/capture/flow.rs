@@ -49,6 +49,8 @@ pub(super) struct Flow {
 pub(super) struct Half {
     /// What the next byte's sequence number will be.
     next: Option<u32>,
+    /// Bytes before that which have not been seen: lost, or overtaken.
+    missing: u32,
     /// The kind of its last segment.
     last_kind: Option<Kind>,
     /// Bytes of payload.
@@ -230,9 +232,10 @@ impl Flow {
                     self.asked = Some(at);
                 }
             }
+            // What comes after the client's FIN is no answer.
             Side::Server => {
                 self.greeted |= self.speaker.is_none();
-                if self.turns <= 1 {
+                if self.turns <= 1 && self.from_client.fin.is_none() {
                     self.answer_began.get_or_insert(at);
                     self.answered = Some(at);
                 }
@@ -271,29 +274,34 @@ impl Half {
             (false, _, false, 0) => Kind::Ack,
             (false, _, false, _) => Kind::Data,
         });
+        // A bare ACK says nothing new of its own direction: it may have overtaken what did, or be
+        // the probe of a keepalive, which lies before what was sent last.
+        if packet.len == 0 && !flags.fin() && !flags.syn() {
+            return New::default();
+        }
         let first = packet.seq.wrapping_add(u32::from(flags.syn()));
         let end = first.wrapping_add(packet.len);
         let next = *self.next.get_or_insert(first);
+        let skipped = first.wrapping_sub(next).cast_signed();
+        if skipped > 0 {
+            self.missing = self.missing.saturating_add(skipped.cast_unsigned());
+        }
         let ahead = end.wrapping_sub(next);
         let is_ahead = ahead.cast_signed() > 0;
-        let mut new = New::default();
-        if packet.len > 0 && is_ahead {
-            // A hole is bytes that the capture missed. A number far away says nothing.
-            new.bytes = ahead.min(packet.len.saturating_add(1 << 20));
-            self.bytes += u64::from(new.bytes);
-            if other_is_over {
-                self.parting += u64::from(new.bytes);
-            }
-        }
+        let mut new = New { bytes: 0, fin: flags.fin() && self.fin.is_none() };
         if is_ahead {
+            new.bytes = ahead.min(packet.len);
             self.next = Some(end);
-        }
-        new.fin = flags.fin() && self.fin.is_none();
-        // A probe of a keepalive lies before what was sent last and carries nothing.
-        let carries = packet.len > 0 || flags.fin() || flags.syn();
-        let known = packet.len == 0 || new.bytes == 0;
-        if carries && known && !new.fin && !(flags.syn() && self.segments == 1) {
+        } else if packet.len > 0 && packet.len <= self.missing {
+            // It fills a hole: overtaken, or lost and sent again.
+            self.missing -= packet.len;
+            new.bytes = packet.len;
+        } else if !new.fin && !(flags.syn() && self.segments == 1) {
             self.again += 1;
+        }
+        self.bytes += u64::from(new.bytes);
+        if other_is_over {
+            self.parting += u64::from(new.bytes);
         }
         if new.fin {
             self.fin = Some(at);

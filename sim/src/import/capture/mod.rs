@@ -50,6 +50,8 @@ pub struct Capture {
     pub addrs: BTreeMap<Addr, u64>,
     /// What interfaces are called, by their addresses, where a pcapng says.
     pub names: BTreeMap<Addr, String>,
+    /// What runs where the capture was made, by the interface's address if it says that.
+    pub systems: BTreeMap<Option<Addr>, String>,
     /// How each file ended.
     pub ends: Vec<End>,
 }
@@ -97,6 +99,7 @@ pub struct Analysis {
     totals: Totals,
     ends: Vec<End>,
     names: BTreeMap<Addr, String>,
+    systems: BTreeMap<Option<Addr>, String>,
 }
 
 impl Default for Analysis {
@@ -109,7 +112,13 @@ impl Analysis {
     /// Nothing has been read.
     pub fn new(limits: Limits) -> Self {
         let totals = Totals { first_ns: u64::MAX, ..Totals::default() };
-        Self { table: Table::new(limits), totals, ends: Vec::new(), names: BTreeMap::new() }
+        Self {
+            table: Table::new(limits),
+            totals,
+            ends: Vec::new(),
+            names: BTreeMap::new(),
+            systems: BTreeMap::new(),
+        }
     }
     /// Reads a file; several follow one another in time, as when a capture was rotated. `progress` gets
     /// the number of bytes read so far.
@@ -141,6 +150,9 @@ impl Analysis {
             }
         }
         for interface in reader.interfaces() {
+            if let Some(os) = &interface.os {
+                self.systems.entry(interface.addr).or_insert_with(|| os.clone());
+            }
             if let (Some(addr), Some(name)) = (interface.addr, &interface.name) {
                 self.names.entry(addr).or_insert_with(|| name.clone());
             }
@@ -150,27 +162,40 @@ impl Analysis {
     }
     /// What was seen.
     pub fn finish(mut self) -> Capture {
-        let (services, addrs) = self.table.finish(&mut self.totals);
+        let table::Finished { services, addrs, gaps } = self.table.finish(&mut self.totals);
         if self.totals.packets == 0 {
             self.totals.first_ns = 0;
         }
         Capture {
-            services: join(services),
+            services: join(services, &gaps),
             totals: self.totals,
             addrs,
             names: self.names,
+            systems: self.systems,
             ends: self.ends,
         }
     }
 }
 
-/// Joins neighbouring ports of one host that behave alike: the shards of a service.
-fn join(services: BTreeMap<Endpoint, Service>) -> Vec<Service> {
+/// Joins neighbouring ports of one host that behave alike: the shards of a service. `gaps` are
+/// those between any two connections to a host.
+fn join(
+    services: BTreeMap<Endpoint, Service>,
+    gaps: &BTreeMap<Addr, (u64, Spread)>,
+) -> Vec<Service> {
     let mut out: Vec<Service> = Vec::new();
     for service in services.into_values() {
         match out.last_mut() {
             Some(last) if is_alike(last, &service) => last.join(&service),
             _ => out.push(service),
+        }
+    }
+    for service in &mut out {
+        // Between shards that are asked in turn chance shows only in the distance of any two.
+        if let Some((_, gaps)) = gaps.get(&service.server.addr)
+            && gaps.count() + 1 == service.opened
+        {
+            service.gaps = gaps.clone();
         }
     }
     out

@@ -10,6 +10,7 @@ use finwait_model::flow::{Addr, Endpoint};
 
 use super::flow::{Flow, Step};
 use super::service::Service;
+use super::spread::Spread;
 use super::{Limits, MOST_ADDRS, Totals};
 use crate::pcap::read::TcpPacket;
 
@@ -30,6 +31,16 @@ pub(super) struct Table {
     over: VecDeque<(u64, Ends)>,
     services: BTreeMap<Endpoint, Service>,
     addrs: BTreeMap<Addr, u64>,
+    /// Of each server: its last connection, and the times between any two.
+    gaps: BTreeMap<Addr, (u64, Spread)>,
+}
+
+/// What is left at the end.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) services: BTreeMap<Endpoint, Service>,
+    pub(super) addrs: BTreeMap<Addr, u64>,
+    pub(super) gaps: BTreeMap<Addr, (u64, Spread)>,
 }
 
 fn ends(packet: &TcpPacket) -> Ends {
@@ -48,6 +59,7 @@ impl Table {
             over: VecDeque::new(),
             services: BTreeMap::new(),
             addrs: BTreeMap::new(),
+            gaps: BTreeMap::new(),
         }
     }
     pub(super) fn take(&mut self, at: u64, place: u64, packet: &TcpPacket, totals: &mut Totals) {
@@ -79,36 +91,39 @@ impl Table {
             unreachable!("invariant: the index names slots that hold a connection")
         };
         let was_over = flow.is_over();
-        let step = flow.take(at, packet);
+        let step: Step = flow.take(at, packet);
         if flow.is_over() && !was_over && self.over.len() < 2 * self.limits.flows {
             self.over.push_back((at, ends));
         }
-        Self::count(&mut self.services, self.limits.services, flow, at, step, totals);
-    }
-    /// Counts the connection as one of its service, once it has been accepted.
-    fn count(
-        services: &mut BTreeMap<Endpoint, Service>,
-        most: usize,
-        flow: &mut Flow,
-        at: u64,
-        step: Step,
-        totals: &mut Totals,
-    ) {
+        // A connection is one of its service once it has been accepted.
         let (Some(syn), Some(_)) = (flow.syn, flow.syn_ack) else { return };
-        if !services.contains_key(&flow.server) {
-            if services.len() >= most {
-                totals.no_room += u64::from(!flow.counted);
-                flow.counted = true;
+        let first = !core::mem::replace(&mut flow.counted, true);
+        let (client, server) = (flow.client, flow.server);
+        if server.port == 0 {
+            return;
+        }
+        if !self.services.contains_key(&server) {
+            if self.services.len() >= self.limits.services {
+                totals.no_room += u64::from(first);
                 return;
             }
-            services.insert(flow.server, Service::new(flow.server));
+            self.services.insert(server, Service::new(server));
         }
-        let Some(service) = services.get_mut(&flow.server) else { return };
-        if !flow.counted {
-            flow.counted = true;
-            service.opens(flow.client.addr, syn);
-        }
+        let Some(service) = self.services.get_mut(&server) else { return };
         service.steps(at, step);
+        if first {
+            service.opens(client.addr, syn);
+            self.gap(server.addr, syn);
+        }
+    }
+    fn gap(&mut self, server: Addr, syn: u64) {
+        match self.gaps.get_mut(&server) {
+            Some((last, gaps)) => {
+                gaps.add(syn.abs_diff(*last));
+                *last = syn;
+            }
+            None => _ = self.gaps.insert(server, (syn, Spread::default())),
+        }
     }
     fn insert(&mut self, ends: Ends, flow: Flow, totals: &mut Totals) -> usize {
         if self.index.len() >= self.limits.flows {
@@ -184,14 +199,11 @@ impl Table {
         }
     }
     /// The end: what was still open is told, too.
-    pub(super) fn finish(
-        mut self,
-        totals: &mut Totals,
-    ) -> (BTreeMap<Endpoint, Service>, BTreeMap<Addr, u64>) {
+    pub(super) fn finish(mut self, totals: &mut Totals) -> Finished {
         let all: Vec<Ends> = self.index.keys().copied().collect();
         for ends in all {
             self.remove(ends, totals);
         }
-        (self.services, self.addrs)
+        Finished { services: self.services, addrs: self.addrs, gaps: self.gaps }
     }
 }

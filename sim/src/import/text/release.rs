@@ -74,7 +74,7 @@ pub(super) fn looks_like(words: &[&str]) -> Option<Kind> {
                 let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
                 (digits(whole) && digits(part) && part.len() == 2).then_some(())
             };
-            seconds(up).and(seconds(idle)).map(|()| Kind::Uptime)
+            seconds(up).and_then(|()| seconds(idle)).map(|()| Kind::Uptime)
         }
         _ => None,
     }

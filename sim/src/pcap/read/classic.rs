@@ -20,6 +20,7 @@ impl<R: Read> Reader<R> {
             link_type: self.word(16) & 0x0fff_ffff,
             name: None,
             addr: None,
+            os: None,
             resolution: Resolution::Ten(if nanoseconds { 9 } else { 6 }),
             offset_s: 0,
         });

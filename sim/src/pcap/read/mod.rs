@@ -44,6 +44,8 @@ pub struct Interface {
     pub name: Option<String>,
     /// `if_IPv4addr`, if the file says.
     pub addr: Option<Addr>,
+    /// `if_os`, if the file says: what runs where the capture was made.
+    pub os: Option<String>,
     /// How many units of its clock make a second.
     resolution: Resolution,
     /// Seconds that are added to each time.

@@ -17,6 +17,7 @@ const ENHANCED_PACKET: u32 = 6;
 const IF_NAME: u16 = 2;
 const IF_IPV4ADDR: u16 = 4;
 const IF_TSRESOL: u16 = 9;
+const IF_OS: u16 = 12;
 const IF_TSOFFSET: u16 = 14;
 
 /// What a block was.
@@ -172,6 +173,7 @@ impl<R: Read> Reader<R> {
             link_type: u32::from(self.half(0)),
             name: None,
             addr: None,
+            os: None,
             resolution: Resolution::Ten(6),
             offset_s: 0,
         };
@@ -181,10 +183,8 @@ impl<R: Read> Reader<R> {
             let Some(value) = rest.get(4..4 + length) else { break };
             match (code, value) {
                 (0, _) => break,
-                (IF_NAME, name) => {
-                    let name = String::from_utf8_lossy(&name[..name.len().min(64)]);
-                    interface.name = Some(name.into_owned());
-                }
+                (IF_NAME, name) => interface.name = Some(short(name)),
+                (IF_OS, os) => interface.os = Some(short(os)),
                 (IF_IPV4ADDR, &[a, b, c, d, ..]) => interface.addr = Some(Addr::v4(a, b, c, d)),
                 (IF_TSRESOL, &[units, ..]) => {
                     let exponent = units & 0x7f;
@@ -204,4 +204,9 @@ impl<R: Read> Reader<R> {
         }
         interface
     }
+}
+
+/// The beginning of a text.
+fn short(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(100)]).into_owned()
 }
