@@ -352,11 +352,6 @@ fn serve(
     if let Closer::Client { .. } = closer {
         let after = delay(&service.close_after, &service.to_server);
         let parting = bytes(&service.parting);
-        // With something to say in between it waits twice.
-        let after = after.map(|d| match parting {
-            0 => d,
-            _ => Delay { least: rounded(d.least.ns / 2), most: rounded(d.most.ns / 2) },
-        });
         time("close_after", after, "from the client's FIN to its own, less the way");
         if parting > 0 {
             app.plain("parting_bytes", parting, Basis::Derived, "sent after the client's FIN");

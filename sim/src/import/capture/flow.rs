@@ -57,6 +57,8 @@ pub(super) struct Half {
     pub(super) bytes: u64,
     /// Of these, after the other side's FIN.
     pub(super) parting: u64,
+    /// When the first of those passed.
+    pub(super) parting_began: Option<u64>,
     /// Segments, and those among them that were sent again.
     pub(super) segments: u64,
     pub(super) again: u64,
@@ -300,8 +302,9 @@ impl Half {
             self.again += 1;
         }
         self.bytes += u64::from(new.bytes);
-        if other_is_over {
+        if other_is_over && new.bytes > 0 {
             self.parting += u64::from(new.bytes);
+            self.parting_began.get_or_insert(at);
         }
         if new.fin {
             self.fin = Some(at);

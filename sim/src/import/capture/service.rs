@@ -43,7 +43,7 @@ pub struct Service {
     pub service: Spread,
     /// From the answer to the client's FIN, where that came first.
     pub hold: Spread,
-    /// From the client's FIN to the server's.
+    /// From the client's FIN to the server's, or to what it still sends before that.
     pub close_after: Spread,
     /// From the answer to the server's FIN, where that came first.
     pub idle: Spread,
@@ -236,7 +236,9 @@ impl Service {
             Some(Side::Client) => {
                 self.endings.client_first += 1;
                 add(&mut self.hold, since(client.fin, talked));
-                add(&mut self.close_after, since(server.fin, client.fin));
+                // With something to say in between a server waits before that, and once more.
+                let reacted = server.parting_began.or(server.fin);
+                add(&mut self.close_after, since(reacted, client.fin));
                 self.parting.add(server.parting);
                 (client, server)
             }
