@@ -103,6 +103,8 @@ pub enum Kind {
 /// A RST, and what it came after.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Rst {
+    /// When it passed.
+    pub(super) at: u64,
     /// Who sent it.
     pub(super) by: Side,
     /// What the other side had sent last.
@@ -170,7 +172,7 @@ impl Flow {
         let side = if packet.flow.source() == self.client { Side::Client } else { Side::Server };
         let flags = packet.flags;
         if flags.rst() {
-            self.reset(side);
+            self.reset(at, side);
             return Step::Nothing;
         }
         if flags.syn() {
@@ -216,11 +218,11 @@ impl Flow {
         half.stamped = half.stamped.or(packet.stamped);
         half.mss = half.mss.or(packet.mss);
     }
-    fn reset(&mut self, by: Side) {
+    fn reset(&mut self, at: u64, by: Side) {
         if self.rst.is_none() {
             let late = self.from_client.fin_acked.is_some() && self.from_server.fin_acked.is_some();
             let own_fin = self.half(by).fin.is_some();
-            self.rst = Some(Rst { by, after: self.other(by).last_kind, own_fin, late });
+            self.rst = Some(Rst { at, by, after: self.other(by).last_kind, own_fin, late });
         }
     }
     /// New bytes: questions and answers take turns.

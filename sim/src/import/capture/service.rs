@@ -252,7 +252,7 @@ impl Service {
                 match flow.rst {
                     Some(rst) if rst.by == Side::Client => {
                         self.endings.client_reset += 1;
-                        add(&mut self.hold, since(Some(flow.last), talked));
+                        add(&mut self.hold, since(Some(rst.at), talked));
                     }
                     Some(_) => self.endings.server_reset += 1,
                     None => self.endings.open += 1,
