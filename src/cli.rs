@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Live(cmd::live::Args),
     Report(cmd::report::Args),
     Card(cmd::card::Args),
+    Compare(cmd::compare::Args),
+    Tune(cmd::tune::Args),
     Replay(cmd::replay::Args),
     Tcpdump(cmd::tcpdump::Args),
     Export(cmd::export::Args),

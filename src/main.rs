@@ -37,6 +37,8 @@ fn main() -> ExitCode {
         Some(Command::Live(args)) => cmd::live::run(&args),
         Some(Command::Report(args)) => cmd::report::run(&args),
         Some(Command::Card(args)) => cmd::card::run(&args),
+        Some(Command::Compare(args)) => cmd::compare::run(&args),
+        Some(Command::Tune(args)) => cmd::tune::run(&args),
         Some(Command::Replay(args)) => cmd::replay::run(&args),
         Some(Command::Tcpdump(args)) => cmd::tcpdump::run(&args),
         Some(Command::Export(args)) => cmd::export::run(&args),

@@ -167,3 +167,34 @@ impl Reading {
         self.0.finish_and_clear();
     }
 }
+
+/// How many runs of a search are done, for searches that do not know how many there will be.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    bar: ProgressBar,
+}
+
+impl Tally {
+    pub(crate) fn new(name: &str) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(10);
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        if let Ok(style) =
+            ProgressStyle::with_template("{prefix} {pos} of at least {len} runs, {elapsed}")
+        {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name.to_owned());
+        Self { bar }
+    }
+    /// So many more runs begin.
+    pub(crate) fn expect(&self, runs: u64) {
+        self.bar.inc_length(runs);
+    }
+    /// One is done.
+    pub(crate) fn done(&self) {
+        self.bar.inc(1);
+    }
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -32,6 +32,7 @@ pub mod script;
 pub mod stack;
 pub mod step;
 pub mod text;
+pub mod tune;
 pub mod units;
 pub mod view;
 pub mod watch;

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod card;
+pub(crate) mod compare;
 pub(crate) mod explain;
 pub(crate) mod export;
 mod extract;
@@ -15,6 +16,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sweep;
 pub(crate) mod tcpdump;
+pub(crate) mod tune;
 pub(crate) mod verify;
 pub(crate) mod view;
 pub(crate) mod why;

@@ -6,6 +6,7 @@
 mod capture;
 mod look;
 mod part;
+pub(crate) mod parting;
 mod play;
 
 use std::path::Path;
@@ -73,9 +74,17 @@ impl Source {
             Err(error) => Err(broken(&shown, &error)),
         }
     }
-    fn simulated(scenario: Scenario, path: String) -> Self {
+    /// A scenario that is there already; `path` is where it came from.
+    pub(crate) fn simulated(scenario: Scenario, path: String) -> Self {
         let (about, scenario) = (About::from(&scenario), Box::new(scenario));
         Self { about, path, kind: Kind::Simulated { scenario, world: None } }
+    }
+    /// The recording, if it is one.
+    pub(crate) fn recording(&self) -> Option<&Recording> {
+        match &self.kind {
+            Kind::Simulated { .. } => None,
+            Kind::Recorded(recording) => Some(recording),
+        }
     }
     /// What was run.
     pub(crate) fn name(&self) -> &str {

@@ -20,5 +20,6 @@ mod recording;
 mod scenarios;
 mod smoltcp;
 mod stage;
+mod tune;
 mod views;
 mod why;

@@ -4,9 +4,9 @@ use finwait_sim::scenario::{Error, nearest};
 use finwait_viz::compare::{Side, compare};
 use finwait_viz::trace::Part;
 
-use super::{Format, Made, Session, parting};
+use super::{Format, Made, Session};
 use crate::failure::Failure;
-use crate::source::Source;
+use crate::source::{Source, parting};
 
 /// RUN with the run that was named, or with its counter-run.
 pub(crate) fn make(session: &mut Session<'_>, _: Format) -> Result<Made, Failure> {
@@ -20,7 +20,7 @@ pub(crate) fn make(session: &mut Session<'_>, _: Format) -> Result<Made, Failure
     let name = if args.with.is_some() { "--with" } else { "RUN" };
     let place = known(&b, name, &host.name)?;
     let with = b.tables()?;
-    let parting = parting::find(&mut a, &mut b)?;
+    let parting = parting::find(&mut a, &mut b)?.map(|parted| parted.parting);
     let sides = [Side { run: &run, host }, Side { run: &with, host: &with.hosts[place] }];
     let figure = compare(sides, Part { from, to }, parting.as_ref(), look);
     Ok(Made::Figure(Box::new(figure)))

@@ -8,7 +8,6 @@ mod lanes;
 mod machine;
 mod map;
 mod output;
-mod parting;
 mod perfetto;
 mod samples;
 mod session;

@@ -300,7 +300,7 @@ impl Half {
             // It fills a hole: overtaken, or lost and sent again.
             self.missing -= packet.len;
             new.bytes = packet.len;
-        } else if !new.fin && !(flags.syn() && self.segments == 1) {
+        } else if !new.fin && (!flags.syn() || self.segments != 1) {
             self.again += 1;
         }
         self.bytes += u64::from(new.bytes);

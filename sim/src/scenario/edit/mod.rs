@@ -94,6 +94,16 @@ impl Draft {
     pub const fn changes(&self) -> usize {
         self.edits.len()
     }
+    /// What the file says for a key, as it would be typed; `None` if it does not say anything. Spans of
+    /// errors count within `key`.
+    pub fn get(&self, key: &str) -> Result<Option<String>, Error> {
+        let path = resolve(key.trim(), self.document.as_item())?;
+        let value = follow(self.document.as_item(), &path.steps).and_then(Item::as_value);
+        Ok(value.map(|value| match value.as_str() {
+            Some(text) => text.to_owned(),
+            None => value.clone().decorated("", "").to_string(),
+        }))
+    }
     /// What has come of it.
     pub fn scenario(&self) -> Result<Scenario, Refusal> {
         let text = self.text();

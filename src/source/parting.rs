@@ -5,14 +5,23 @@ use finwait_model::time::{Instant, Span};
 use finwait_sim::text::grouped;
 use finwait_viz::compare::Parting;
 
+use super::{Happened, Source, Told};
 use crate::failure::Failure;
-use crate::source::{Happened, Source, Told};
 
 /// So much of both runs is looked at in one piece.
 const PIECE: Span = Span::secs(2);
 
+/// Where two runs part, in words and as it happened.
+#[derive(Clone, Debug)]
+pub(crate) struct Parted {
+    /// In words.
+    pub(crate) parting: Parting,
+    /// What happens next in each of them; perhaps later in one.
+    pub(crate) next: [Option<Happened>; 2],
+}
+
 /// Looks for it from the beginning on; scenarios are played until it is found.
-pub(super) fn find(a: &mut Source, b: &mut Source) -> Result<Option<Parting>, Failure> {
+pub(crate) fn find(a: &mut Source, b: &mut Source) -> Result<Option<Parted>, Failure> {
     if !(a.is_whole() && b.is_whole()) {
         // What one of them has not recorded may be where they part.
         return Ok(None);
@@ -26,7 +35,8 @@ pub(super) fn find(a: &mut Source, b: &mut Source) -> Result<Option<Parting>, Fa
         let next = [left.get(same), right.get(same)];
         if let Some(at) = next.iter().flatten().map(|happened| happened.at).min() {
             let what = [words(a, next[0], at), words(b, next[1], at)];
-            return Ok(Some(Parting { at, what }));
+            let next = next.map(Option::<&Happened>::copied);
+            return Ok(Some(Parted { parting: Parting { at, what }, next }));
         }
         from = to;
     }
