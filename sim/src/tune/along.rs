@@ -205,12 +205,12 @@ mod tests {
 
     #[test]
     fn steps_and_spreads() {
-        assert_eq!(ladder(0), []);
+        assert!(ladder(0).is_empty());
         assert_eq!(ladder(1), [1]);
         assert_eq!(ladder(3), [1, 3]);
         let steps = ladder(4_000_000);
         assert!(steps.is_sorted() && steps.len() >= 6 && steps.last() == Some(&4_000_000));
-        assert_eq!(between(3, 4, 3), []);
+        assert!(between(3, 4, 3).is_empty());
         assert_eq!(between(0, 4, 3), [1, 2, 3]);
         assert_eq!(between(0, 100, 3), [25, 50, 75]);
         assert_eq!(between(5, 7, 3), [6]);

@@ -128,8 +128,8 @@ fn story_at(side: &Side, flow: FourTuple, at: Instant) -> Result<Option<Story>, 
             None => return Ok(None),
         },
     };
-    let begun = stories.into_iter().filter(|story| story.from() <= at);
-    Ok(begun.last())
+    let mut begun = stories.into_iter().filter(|story| story.from() <= at);
+    Ok(begun.next_back())
 }
 
 /// The run up to a little behind that time, with that connection alone.

@@ -128,7 +128,7 @@ fn open(path: &Path, changes: &[Changes]) -> Result<Side, Failure> {
     let source = Source::open(path)?;
     let shown = path.display().to_string();
     let (mut draft, seed) = match source.recording() {
-        None => (plan::read_draft(path)?, None),
+        None => (plan::draft(Some(path))?.0, None),
         Some(recording) => {
             let Header { toml, scenario, seed, .. } = recording.header();
             let draft = Draft::new(toml, scenario);

@@ -93,10 +93,13 @@ pub(super) fn verdict(whole: &Comparison) -> String {
     text + "."
 }
 
+/// A number over all hosts of a run.
+type Total = fn(&Outcome) -> u64;
+
 /// What of the outcome matters most.
 fn outcome(whole: &Comparison) -> String {
     let [a, b] = whole.came.each_ref().map(|came| &came.outcome);
-    let told: [(&str, fn(&Outcome) -> u64); 6] = [
+    let told: [(&str, Total); 6] = [
         ("RSTs", |o| o.hosts.iter().map(|h| h.counter(Mib::OutRsts)).sum()),
         ("refused buckets", |o| o.hosts.iter().map(|h| h.counter(Mib::TCPTimeWaitOverflow)).sum()),
         ("connects without a port", |o| o.hosts.iter().map(|h| h.clients.no_port).sum()),

@@ -68,7 +68,7 @@ pub(crate) struct Tuned<'a> {
 
 /// Searches, and says what was found.
 pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
-    let mut draft = plan::read_draft(&args.scenario)?;
+    let (mut draft, _) = plan::draft(Some(&args.scenario))?;
     plan::set(&mut draft, "--set", &args.set)?;
     let scenario = plan::finished(&draft, "--set", &args.set)?;
     let wish = Wish::parse(&args.want, &scenario)
