@@ -5,7 +5,7 @@ use std::path::Path;
 
 use finwait_model::cause::Cause;
 use finwait_model::time::Instant;
-use finwait_sim::app::Tally;
+use finwait_sim::app::{Served, Tally};
 use finwait_sim::digest::Digest;
 use finwait_sim::latencies::Latencies;
 use finwait_sim::recording::{Header, Recording, What};
@@ -246,6 +246,10 @@ fn recorded(recording: &Recording, side: &Side) -> Result<Outcome, finwait_sim::
             rst: Vec::new(),
             clients: Tally::default(),
             latencies: Latencies::default(),
+            connects: Latencies::default(),
+            servers: Served::default(),
+            pool: None,
+            passage: None,
         });
     }
     let totals = recording.end().totals();
