@@ -12,8 +12,8 @@ mod gallery;
 mod generated_docs;
 #[path = "../../sim/tests/it/golden.rs"]
 mod golden;
-mod live;
 mod import;
+mod live;
 mod outside;
 mod plot;
 mod program;

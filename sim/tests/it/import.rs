@@ -197,7 +197,7 @@ proptest! {
         let at = Instant::ZERO + Span::millis(steps * 370);
         world.run_until(at, &mut Count);
         for host in world.hosts() {
-            let view = HostView::of(host.name(), host.release(), host.kernel(), at);
+            let view = HostView::of(host, at);
             let wrong = misread(&view);
             prop_assert_eq!(&wrong, &None, "{} at {} in\n{}", host.name(), at, text);
         }

@@ -237,6 +237,8 @@ fn recorded(recording: &Recording, side: &Side) -> Result<Outcome, finwait_sim::
         hosts.push(HostOutcome {
             name: info.name.clone(),
             release: info.release,
+            platform: view.platform,
+            content: None,
             addr: info.addr,
             sysctl: view.sysctl,
             mib: view.counters,
