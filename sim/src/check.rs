@@ -236,7 +236,8 @@ mod tests {
             let segment = Segment { flow, ..segment(text) };
             let (at, fate) = (Instant::ZERO, Fate::Lost);
             let host = HostId(host);
-            let answers = last.as_ref();
+            // What the same end sent before is no reason.
+            let answers = last.as_ref().filter(|last| last.flow == segment.flow.reversed());
             judge.sent(&Sent { at, host, segment: &segment, cause, answers, fate });
             last = Some(segment);
         }

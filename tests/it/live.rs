@@ -186,7 +186,7 @@ fn it_ends_in_time_or_when_asked_and_leaves_nothing() {
     let folder = scratch("live-ctrl-c");
     let record = folder.join("run.fwr");
     let mark = folder.join("mark");
-    let script = format!("echo $$ > {}; sleep 1000", mark.display());
+    let script = format!("sleep 0.3; echo $$ > {}; sleep 1000", mark.display());
     let args = ["live", REDIS, "--real", "redis", "--duration", "1h", "--record"];
     let mut program = command(&args);
     program.arg(&record).args(["--", "sh", "-c", &script]);

@@ -284,7 +284,10 @@ impl<'a> Pair<'a> {
             let x = axis.x(mark.at);
             mark.kind.draw(canvas, (x, edge), out);
             let words = mark.kind.words(self.size, canvas.theme());
-            let size = (words.width(&mark.text) + 10, self.size.row());
+            // Long words end before they leave the axis.
+            let (left, right) = axis.ends().map_or((0, 0), |(a, b)| (axis.x(a), axis.x(b)));
+            let text = words.fit(&mark.text, (right - left + 60).max(0));
+            let size = (words.width(&text) + 10, self.size.row());
             let rows = (0..self.size.rows).map(|row| edge + out * (14 + row * self.size.row()));
             let inside = self.inside(axis, x, size.0 / 2);
             let Some(at) = taken.first(rows.map(|y| (inside, y)), size) else { continue };
@@ -292,7 +295,7 @@ impl<'a> Pair<'a> {
                 let thin = Stroke::tenths(mark.kind.color(canvas.theme()), 6);
                 canvas.line((x, edge + out * 6), (x, at.1 - out * 7), thin);
             }
-            texts.push((at, &mark.text, words));
+            texts.push((at, text, words));
         }
         // Words last, on paper of their own: lines to words further out pass below them.
         for (at, text, words) in texts {

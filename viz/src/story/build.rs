@@ -69,10 +69,12 @@ impl<'a> Builder<'a> {
             recording::What::Sent { segment, cause, fate, ref answers } => {
                 let answers = answers.as_ref();
                 let sent = Sent { at, host, segment: &segment, cause, answers, fate };
+                // A box passes a SYN on and has no socket.
+                let opens = cause == Cause::SynOnConnect && !sent.is_passed_on();
                 let because = self.explain.explain(&sent).map(|explained| explained.because);
                 let draft = self.draft(segment.flow, true);
                 let side = draft.side(segment.flow);
-                if cause == Cause::SynOnConnect && draft.holder(side) != Some(Object::Sock) {
+                if opens && draft.holder(side) != Some(Object::Sock) {
                     // Its note came before it had a port, and so is about no connection.
                     draft.enter(at, side, TcpState::SynSent, Object::Sock);
                 }
