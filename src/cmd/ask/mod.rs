@@ -27,7 +27,7 @@ use library::Entry;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// The number of a question, its name, words of it, or a scenario of your own that has a
-    /// [question].
+    /// `[question]`.
     #[arg(value_name = "QUESTION")]
     question: Vec<String>,
     /// Every question.
