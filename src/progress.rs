@@ -23,6 +23,16 @@ impl Stopwatch {
     }
 }
 
+/// A bar of that length, or of an unknown one; indicatif hides it unless stderr is a terminal.
+pub(crate) fn drawn(name: &str, len: Option<u64>, template: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(len, ProgressDrawTarget::stderr_with_hz(10));
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_prefix(name.to_owned());
+    bar
+}
+
 /// A bar of simulated time; indicatif hides it unless stderr is a terminal.
 #[derive(Debug)]
 pub(crate) struct Bar {
@@ -33,13 +43,7 @@ pub(crate) struct Bar {
 
 impl Bar {
     pub(crate) fn new(name: &str, total: Span) -> Self {
-        let target = ProgressDrawTarget::stderr_with_hz(10);
-        let bar = ProgressBar::with_draw_target(Some(total.ns / 1_000_000), target);
-        let template = "{prefix} [{bar:30}] {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.set_prefix(name.to_owned());
+        let bar = drawn(name, Some(total.ns / 1_000_000), "{prefix} [{bar:30}] {msg}");
         Self { bar, watch: Stopwatch::start(), total }
     }
     pub(crate) fn show(&self, progress: Progress) {
@@ -83,12 +87,8 @@ const RUN: u64 = 1000;
 
 impl SweepBar {
     pub(crate) fn new(name: &str, runs: usize) -> Self {
-        let target = ProgressDrawTarget::stderr_with_hz(10);
-        let bar = ProgressBar::with_draw_target(Some(runs as u64 * RUN), target);
-        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}, {eta} left") {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.set_prefix(name.to_owned());
+        let template = "{prefix} [{bar:30}] {msg}, {eta} left";
+        let bar = drawn(name, Some(runs as u64 * RUN), template);
         bar.set_message(format!("0 of {runs} runs"));
         Self { bar, runs, done: AtomicUsize::new(0), failed: AtomicUsize::new(0) }
     }
@@ -147,18 +147,12 @@ pub(crate) struct Reading(ProgressBar);
 impl Reading {
     /// `size` is 0 where nobody knows it.
     pub(crate) fn new(name: &str, size: u64) -> Self {
-        let target = ProgressDrawTarget::stderr_with_hz(10);
-        let bar = ProgressBar::with_draw_target((size > 0).then_some(size), target);
         let template = if size > 0 {
             "{prefix} [{bar:30}] {bytes} of {total_bytes}, {eta}"
         } else {
             "{prefix} {bytes}"
         };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.set_prefix(name.to_owned());
-        Self(bar)
+        Self(drawn(name, (size > 0).then_some(size), template))
     }
     pub(crate) fn reach(&self, bytes: u64) {
         self.0.set_position(bytes);
@@ -176,15 +170,8 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new(name: &str) -> Self {
-        let target = ProgressDrawTarget::stderr_with_hz(10);
-        let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) =
-            ProgressStyle::with_template("{prefix} {pos} of at least {len} runs, {elapsed}")
-        {
-            bar.set_style(style);
-        }
-        bar.set_prefix(name.to_owned());
-        Self { bar }
+        let template = "{prefix} {pos} of at least {len} runs, {elapsed}";
+        Self { bar: drawn(name, Some(0), template) }
     }
     /// So many more runs begin.
     pub(crate) fn expect(&self, runs: u64) {

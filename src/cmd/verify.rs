@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use finwait_model::cause::Cause;
 use finwait_model::release::Release;
 use finwait_sim::script;
@@ -17,6 +15,7 @@ use finwait_verify::{guard, netns, plan, triple};
 
 use crate::failure::{Failure, Verdict, print};
 use crate::ink;
+use crate::progress::drawn;
 
 /// Where scripts are looked for if none is named, and where small differing cases go.
 const SCRIPTS: &str = "examples/scripts";
@@ -78,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     guard::begin();
     let setup = Setup::new(Tap::open().ok());
     guard::clean_up_with(setup.tap.as_ref());
-    let bar = bar(options.total() as u64);
+    let bar = drawn("verify", Some(options.total() as u64), "{pos} of {len} [{bar:30}] {msg}");
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         // A panic of the model is a difference; it is told there.
         std::panic::set_hook(Box::new(|_| {}));
@@ -168,14 +167,6 @@ fn read(file: &Path) -> Result<Option<Case>, Failure> {
 /// A seed that differs from run to run: generated cases should not be the same for ever.
 fn new_seed() -> u64 {
     finwait_verify::sys::now_ns() % 1_000_000
-}
-
-fn bar(total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
-    if let Ok(style) = ProgressStyle::with_template("{pos} of {len} [{bar:30}] {msg}") {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    bar
 }
 
 fn kernel_version() -> String {

@@ -5,14 +5,11 @@ use std::path::Path;
 
 use finwait_model::cause::Cause;
 use finwait_model::time::Instant;
-use finwait_sim::app::{Served, Tally};
 use finwait_sim::digest::Digest;
-use finwait_sim::latencies::Latencies;
 use finwait_sim::recording::{Header, Recording, What};
-use finwait_sim::run::{HostOutcome, Outcome, run_watched};
-use finwait_sim::sample::Peak;
+use finwait_sim::run::{Outcome, run_watched};
 use finwait_sim::scenario::{Draft, Error, Scenario};
-use finwait_sim::world::{HostId, Turns};
+use finwait_sim::world::Turns;
 
 use super::Args;
 use crate::failure::Failure;
@@ -227,33 +224,7 @@ fn came(side: &Side, outcome: Option<Outcome>) -> Result<Came, Failure> {
 /// What a recording knows of what came of its run.
 fn recorded(recording: &Recording, side: &Side) -> Result<Outcome, finwait_sim::recording::Error> {
     let end = recording.end().at();
-    let mut hosts = Vec::new();
-    for (number, info) in recording.hosts().iter().enumerate() {
-        let id = HostId(number as u16);
-        let view = recording.host_at(id, end)?;
-        let series = recording.samples(id)?;
-        let mut peak = Peak::default();
-        series.iter().for_each(|sample| peak.take(sample));
-        hosts.push(HostOutcome {
-            name: info.name.clone(),
-            release: info.release,
-            platform: view.platform,
-            content: None,
-            addr: info.addr,
-            sysctl: view.sysctl,
-            mib: view.counters,
-            sockstat: view.sockstat,
-            peak,
-            series,
-            rst: Vec::new(),
-            clients: Tally::default(),
-            latencies: Latencies::default(),
-            connects: Latencies::default(),
-            servers: Served::default(),
-            pool: None,
-            passage: None,
-        });
-    }
+    let hosts = finwait_viz::report::hosts(recording)?;
     let totals = recording.end().totals();
     Ok(Outcome {
         scenario: recording.header().scenario.clone(),
