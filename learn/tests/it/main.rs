@@ -1,0 +1,4 @@
+//! Exams, laws and forgeries as a learner meets them.
+
+mod exams;
+mod laws;
