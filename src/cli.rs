@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Import(cmd::import::Args),
     Verify(cmd::verify::Args),
     Explain(cmd::explain::Args),
+    Learn(cmd::learn::Args),
     Ss(cmd::view::ss::Args),
     Nstat(cmd::view::nstat::Args),
     Netstat(cmd::view::netstat::Args),

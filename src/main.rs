@@ -8,6 +8,7 @@ mod cmd;
 mod failure;
 mod ink;
 mod interrupt;
+mod learn;
 mod out_dir;
 mod plan;
 mod progress;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Some(Command::Import(args)) => cmd::import::run(&args),
         Some(Command::Verify(args)) => cmd::verify::run(&args),
         Some(Command::Explain(args)) => cmd::explain::run(&args),
+        Some(Command::Learn(args)) => cmd::learn::run(&args),
         Some(Command::Ss(args)) => cmd::view::ss::run(&args),
         Some(Command::Nstat(args)) => cmd::view::nstat::run(&args),
         Some(Command::Netstat(args)) => cmd::view::netstat::run(&args),

@@ -2,6 +2,7 @@
 
 use core::fmt::Write as _;
 
+use crate::lab::What;
 use crate::rules::Rules;
 use crate::subject::{Case, Seen, Subject};
 use crate::text;
@@ -95,6 +96,11 @@ impl Wrong {
     pub fn ladder(&self) -> String {
         let lab = &self.seen.lab;
         let mut told = text::ladder(lab, lab.rungs());
+        let answered =
+            lab.rungs()[self.seen.before..].iter().any(|r| matches!(r.what, What::Out(..)));
+        if !answered {
+            let _ = writeln!(told, "           Linux: nothing leaves");
+        }
         let yours = match self.decision.verdict.map(|name| self.subject.verdict(name)) {
             None => "yours: nothing is decided".to_owned(),
             Some(v) if v.leaves.is_empty() => "yours: nothing leaves".to_owned(),

@@ -9,8 +9,9 @@
 use core::ops::Range;
 
 use crate::error::Mistake;
-use crate::expr::{Condition, Token, Values, Words, lex};
+use crate::expr::{Condition, Token, Values, Word, Words, lex, truth};
 use crate::rules::{lines, trimmed, written};
+use crate::subject::{Case, Subject};
 use crate::trace::Trace;
 
 /// A text of laws that has been read.
@@ -40,6 +41,37 @@ enum Shape {
 pub struct Breach {
     /// The segments that break it, by their place: one, or the earlier and the later one.
     pub places: Vec<usize>,
+}
+
+/// What laws about decisions may say of a decision.
+pub const OUTCOMES: [Word; 7] = [
+    truth("sends_ack", "an ACK leaves"),
+    truth("sends_rst", "a RST leaves"),
+    truth("silent", "nothing leaves"),
+    truth("dies", "the bucket goes"),
+    truth("enters_time_wait", "the bucket goes from FIN-WAIT-2 to TIME-WAIT"),
+    truth("restarts", "the 60 s begin anew, in silence"),
+    truth("reopens", "a new connection takes its place"),
+];
+
+/// The names of a subject's cases, and those of decisions.
+pub fn words_of(subject: &Subject) -> Vec<Word> {
+    subject.words.iter().copied().chain(OUTCOMES).collect()
+}
+
+/// Their values in a case that was decided so.
+pub fn values_of(case: &Case, verdict: &str) -> Vec<i64> {
+    let is = |names: &[&str]| i64::from(names.contains(&verdict));
+    let outcomes = [
+        is(&["ack", "time-wait"]),
+        is(&["rst"]),
+        is(&["drop", "restart", "die"]),
+        is(&["rst", "die", "reopen"]),
+        is(&["time-wait"]),
+        is(&["restart"]),
+        is(&["reopen"]),
+    ];
+    case.values.iter().copied().chain(outcomes).collect()
 }
 
 impl Laws {

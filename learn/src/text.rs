@@ -30,7 +30,7 @@ pub(crate) fn seconds(at: Instant) -> String {
 /// What the kernel noted, if it belongs on a ladder.
 fn noted(note: &Note) -> Option<String> {
     Some(match note {
-        Note::State { from, to, .. } if *from != TcpState::Listen && *to != TcpState::Close => {
+        Note::State { from, to, .. } if is_told(*from, *to) => {
             format!("{from} → {to}")
         }
         Note::BucketBorn { substate, .. } => format!("a bucket in {substate}"),
@@ -48,6 +48,11 @@ fn noted(note: &Note) -> Option<String> {
         },
         _ => return None,
     })
+}
+
+/// The listener's own changes, and the end of a socket whose bucket stands already, say nothing.
+fn is_told(from: TcpState, to: TcpState) -> bool {
+    from != TcpState::Listen && from != TcpState::Close && to != TcpState::Close
 }
 
 /// Those rungs as a ladder; each segment has its number.

@@ -47,9 +47,12 @@ pub struct Event {
     pub forged: bool,
 }
 
+/// What a conversation's program and peer do.
+type Script = fn(&mut Lab);
+
 /// Every conversation that laws are held against.
 pub fn traces() -> Vec<Trace> {
-    let all: [(&str, fn(&mut Lab)); 8] = [
+    let all: [(&str, Script); 8] = [
         ("we close first", active),
         ("the peer closes first", passive),
         ("both close at once", crossing),
@@ -60,7 +63,7 @@ pub fn traces() -> Vec<Trace> {
         ("the peer resets us", reset),
     ];
     let release = Release::V6_18;
-    let play = |(name, script): (&str, fn(&mut Lab))| {
+    let play = |(name, script): (&str, Script)| {
         let mut lab = Lab::new(release, &[], false);
         script(&mut lab);
         Trace::of(name, &lab)
@@ -297,6 +300,7 @@ fn later(event: &Event, by_ms: i64) -> Event {
     Event { values, forged: true }
 }
 
+#[allow(clippy::ptr_arg, reason = "one type for all forgeries; others insert")]
 fn no_ack_of_fin(events: &mut Vec<Event>) -> bool {
     let Some(fin) = their_fin(events) else { return false };
     let end = events[fin].values[END];
@@ -338,6 +342,7 @@ fn answers_reset(events: &mut Vec<Event>) -> bool {
     events.insert(reset + 1, our_reset(&events[reset]));
     true
 }
+#[allow(clippy::ptr_arg, reason = "one type for all forgeries; others insert")]
 fn acks_too_much(events: &mut Vec<Event>) -> bool {
     let Some(last) = events.iter().rposition(|e| is(&e.values, 1) && is(&e.values, 5)) else {
         return false;
@@ -358,6 +363,7 @@ fn acks_backwards(events: &mut Vec<Event>) -> bool {
     events.insert(first + 1, again);
     true
 }
+#[allow(clippy::ptr_arg, reason = "one type for all forgeries; others insert")]
 fn hole_before_fin(events: &mut Vec<Event>) -> bool {
     let Some(fin) = our_fin(events) else { return false };
     for event in events.iter_mut().skip(fin).filter(|e| is(&e.values, 1)) {

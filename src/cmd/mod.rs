@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 mod extract;
 pub(crate) mod import;
+pub(crate) mod learn;
 pub(crate) mod live;
 pub(crate) mod merge;
 pub(crate) mod plot;

@@ -1,6 +1,7 @@
 //! The program as a person meets it: what it prints, where, and with which exit status.
 
 mod bad_input;
+mod book;
 mod captures;
 mod card;
 mod color;
@@ -13,6 +14,7 @@ mod generated_docs;
 #[path = "../../sim/tests/it/golden.rs"]
 mod golden;
 mod import;
+mod learn;
 mod live;
 mod outside;
 mod plot;
