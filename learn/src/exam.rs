@@ -87,10 +87,17 @@ impl Wrong {
             None => "decides anything",
         };
         let does = self.subject.verdict(self.seen.verdict).does;
-        format!(
-            "{by}{rule} {yours} for segment {number}: {segment}. Linux {does}: {}",
-            self.seen.why
-        )
+        let why = &self.seen.why;
+        if self.subject.decides_segment {
+            return format!(
+                "{by}{rule} {yours} for segment {number}: {segment}. Linux {does}: {why}"
+            );
+        }
+        let at = match self.seen.verdict {
+            "rst" => format!(" for segment {number}: {segment}"),
+            _ => String::new(),
+        };
+        format!("{by}{rule} {yours}. Linux {does}{at}. {why}")
     }
     /// The conversation as a ladder, what the decision would have sent, and the kernel's path.
     pub fn ladder(&self) -> String {

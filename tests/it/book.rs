@@ -115,7 +115,10 @@ fn every_page_is_in_the_book_once() {
             let _ = writeln!(wrong, "{name} is listed {times} times");
         }
     }
-    assert!(wrong.is_empty(), "docs/SUMMARY.md has every page once:\n{wrong}");
+    assert!(
+        wrong.is_empty(),
+        "docs/SUMMARY.md should have a line for every page, under its part:\n{wrong}"
+    );
     assert!(summary.starts_with("# Summary\n"), "mdBook wants that");
     assert!(read(&root().join("book.toml")).contains("src = \"docs\""));
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use finwait_learn::laws::OUTCOMES;
+use finwait_learn::mutant::Mutant;
 use finwait_learn::rust::{check_fin_wait_2, check_time_wait};
-use finwait_learn::subject::SUBJECTS;
+use finwait_learn::subject::{SUBJECTS, Subject};
 use finwait_learn::trace::WORDS;
 use serde_json::Value;
 
@@ -128,6 +129,12 @@ fn wrong_answers_come_back_with_their_packet() {
         ("15_ten_mutants", "answer.laws", "always fin implies sends_ack\n"),
         ("16_laws_of_a_conversation", "answer.laws", "after out and fin never out\n"),
         ("16_laws_of_a_conversation", "answer.laws", "after in and rst never out\n"),
+        (
+            "17_law_of_the_full_table",
+            "answer.rules",
+            "data and not held -> rst\notherwise -> clean\n",
+        ),
+        ("17_law_of_the_full_table", "answer.rules", "full -> rst\notherwise -> clean\n"),
         ("12_no_sysctl", "answer.toml", "[set]\n\"apps.client.close\" = \"close\"\n"),
     ];
     let mut all = String::new();
@@ -232,6 +239,25 @@ fn evidence_is_what_the_run_left() {
         }
     }
     assert_eq!(checked, 9);
+}
+
+/// A mutant that is Linux itself could not be caught by a law that Linux keeps.
+#[test]
+fn every_mutant_is_wrong_somewhere() {
+    let path = "examples/exercises/15_ten_mutants/exercise.toml";
+    let spec = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let spec: toml::Value = toml::from_str(&spec).expect("TOML");
+    let mutants = spec["check"]["mutants"].as_array().expect("a list");
+    assert_eq!(mutants.len(), 10);
+    let subject = Subject::named("bucket").expect("there is one");
+    let cases: Vec<_> =
+        subject.cases().into_iter().map(|case| (subject.observe(&case), case)).collect();
+    for mutant in mutants {
+        let text = |key: &str| mutant[key].as_str().expect("a text");
+        let mutant = Mutant::new(text("about"), text("rule"), &subject).expect("a rule");
+        let wrong = cases.iter().filter(|(seen, case)| mutant.decide(case, seen) != seen.verdict);
+        assert!(wrong.count() > 0, "{}", mutant.about);
+    }
 }
 
 /// The tables of names on the pages are those of the program.

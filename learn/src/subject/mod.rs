@@ -21,6 +21,8 @@ pub struct Subject {
     pub words: &'static [Word],
     /// What can be decided.
     pub verdicts: &'static [Verdict],
+    /// Is one segment decided about, and not how a whole conversation ends?
+    pub decides_segment: bool,
     /// How many values each of its dimensions has, the simplest first.
     sizes: &'static [usize],
     /// The values of the words for a pick of the dimensions; `None` if there is no such case.

@@ -37,6 +37,7 @@ pub(super) const NOBODY: Subject = Subject {
     about: "a segment arrives, and there is no connection that it belongs to",
     words: WORDS,
     verdicts: VERDICTS,
+    decides_segment: true,
     sizes: &[2, FLAGS.len(), 2],
     values,
     observe,

@@ -8,7 +8,7 @@ use finwait_model::time::Span;
 
 use super::{Seen, Subject, Verdict};
 use crate::expr::{Word, number, truth};
-use crate::lab::{Lab, What};
+use crate::lab::{Lab, Rung, What};
 
 const WORDS: &[Word] = &[
     truth("full", "the table of timewait buckets is full"),
@@ -30,6 +30,7 @@ pub(super) const TABLE: Subject = Subject {
         Verdict { name: "clean", does: "ends the connection without a RST", leaves: "" },
         Verdict { name: "rst", does: "sends a RST", leaves: "RST" },
     ],
+    decides_segment: false,
     sizes: &[2, 4, 2, 2, 2, 3],
     values,
     observe,
@@ -76,10 +77,18 @@ fn observe(pick: &[usize]) -> Seen {
     let mut lab = Lab::new(Release::V6_18, &sets, false);
     let fd = lab.accepted();
     lab.wait(Span::millis(10));
-    let before =
+    let begun =
         if pick[1] == FIRST { peer_first(&mut lab, fd) } else { we_first(&mut lab, fd, pick) };
+    let before = answered_with_reset(&lab).unwrap_or(begun);
     let (verdict, why, path) = decided(&lab);
     Seen { verdict, why, path, lab, before }
+}
+
+/// The rung of the segment that a RST answers.
+fn answered_with_reset(lab: &Lab) -> Option<usize> {
+    let is_reset = |rung: &Rung| matches!(&rung.what, What::Out(s, _) if s.flags.rst());
+    let reset = lab.rungs().iter().position(is_reset)?;
+    lab.rungs()[..reset].iter().rposition(|rung| matches!(rung.what, What::In(_)))
 }
 
 fn peer_first(lab: &mut Lab, fd: finwait_model::kernel::Fd) -> usize {
@@ -139,9 +148,9 @@ fn decided(lab: &Lab) -> (&'static str, String, String) {
     match (reset, refused) {
         (Some(cause), refused) => {
             let mut why = cause.site().why.to_owned();
-            if let (Cause::RstNoSocket, Some(state)) = (cause, refused) {
-                why += &format!(
-                    " It should have met a bucket in {state}, and there was no room for one."
+            if let (Cause::RstNoSocket | Cause::RstListenAck, Some(state)) = (cause, refused) {
+                why = format!(
+                    "It should have met a bucket in {state}, and there was no room for one. {why}"
                 );
             }
             ("rst", why, cause.site().path.join(" → "))
