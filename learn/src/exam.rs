@@ -89,9 +89,7 @@ impl Wrong {
         let does = self.subject.verdict(self.seen.verdict).does;
         let why = &self.seen.why;
         if self.subject.decides_segment {
-            return format!(
-                "{by}{rule} {yours} for segment {number}: {segment}. Linux {does}: {why}"
-            );
+            return format!("{by}{rule} {yours}: segment {number}, {segment}. Linux {does}: {why}");
         }
         let at = match self.seen.verdict {
             "rst" => format!(" for segment {number}: {segment}"),

@@ -302,7 +302,7 @@ fn the_same_exercises_in_rust() {
     assert!(todo(|| check_fin_wait_2(fin_wait_2_starter::judge)));
     assert!(todo(|| check_time_wait(time_wait_starter::judge)));
     let told = check_time_wait(|_, _| finwait_learn::rust::Verdict::Ack).expect_err("it is wrong");
-    assert!(told.contains("segment 10: "), "{told}");
+    assert!(told.contains("segment 10, "), "{told}");
     // What `init --rust` writes is all that cargo needs, besides Rust.
     let desk = desk("learn-rust");
     let made = finwait(&["learn", "init", text(&desk), "--rust"]);
