@@ -7,7 +7,7 @@ use finwait_model::release::Release;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Instant, Span};
 
-use crate::app::{PoolTally, Served, Tally};
+use crate::app::{LoadTally, PoolTally, ScriptTally, Served, Tally, WebTally};
 use crate::because::{Explain, Group};
 use crate::digest::Digest;
 use crate::host::Host;
@@ -76,6 +76,12 @@ pub struct HostOutcome {
     pub servers: Served,
     /// What its pools of connections counted, if it has any.
     pub pool: Option<PoolTally>,
+    /// What its load generators counted, if it has any.
+    pub load: Option<LoadTally>,
+    /// What its web servers counted of their clients, if it has any.
+    pub web: Option<WebTally>,
+    /// What its scripts counted, if it has any.
+    pub script: Option<ScriptTally>,
     /// What it counted as a box on the way of others, if it is one.
     pub passage: Option<Passage>,
 }
@@ -205,10 +211,11 @@ fn host_outcome(
     for served in host.apps().iter().filter_map(|app| app.served()) {
         servers.add(served);
     }
-    let pool = host.apps().iter().filter_map(|app| app.pool()).cloned().reduce(|mut all, its| {
-        all.add(&its);
-        all
-    });
+    let apps = || host.apps().iter();
+    let pool = sum(apps().filter_map(|app| app.pool()).cloned(), PoolTally::add);
+    let load = sum(apps().filter_map(|app| app.load()).cloned(), LoadTally::add);
+    let web = sum(apps().filter_map(|app| app.web()), WebTally::add);
+    let script = sum(apps().filter_map(|app| app.script()).cloned(), ScriptTally::add);
     HostOutcome {
         name: host.name().to_owned(),
         release: host.release(),
@@ -226,6 +233,17 @@ fn host_outcome(
         connects,
         servers,
         pool,
+        load,
+        web,
+        script,
         passage: host.passage(),
     }
+}
+
+/// What several applications counted together; `None` if there is none.
+fn sum<T>(all: impl Iterator<Item = T>, add: impl Fn(&mut T, &T)) -> Option<T> {
+    all.reduce(|mut sum, one| {
+        add(&mut sum, &one);
+        sum
+    })
 }

@@ -36,20 +36,20 @@ pub(super) fn paragraphs(out: &mut String, outcome: &Outcome) {
     }
 }
 
-fn say(out: &mut String, text: &str) {
+pub(super) fn say(out: &mut String, text: &str) {
     for line in wrapped(text, WIDTH) {
         let _ = writeln!(out, "{line}");
     }
 }
 
 /// A share in per cent with one decimal.
-fn share(part: u64, all: u64) -> String {
+pub(super) fn share(part: u64, all: u64) -> String {
     let per_mille = (u128::from(part) * 1000).checked_div(u128::from(all)).unwrap_or(0);
     format!("{}.{} %", per_mille / 10, per_mille % 10)
 }
 
 /// Three digits are enough for a time that is known to a 64th.
-fn took(span: Option<Span>) -> String {
+pub(super) fn took(span: Option<Span>) -> String {
     span.map_or_else(|| "never".to_owned(), finwait_viz::story::words::span)
 }
 
@@ -152,11 +152,13 @@ pub(super) struct PoolJson {
 
 /// A histogram of times, for JSON: seconds.
 #[derive(Serialize)]
-struct TimesJson {
+pub(super) struct TimesJson {
     count: u64,
     p50_s: Option<f64>,
+    p75_s: Option<f64>,
     p90_s: Option<f64>,
     p99_s: Option<f64>,
+    p999_s: Option<f64>,
     max_s: Option<f64>,
 }
 
@@ -181,13 +183,15 @@ pub(super) struct BoxJson {
     own: u64,
 }
 
-fn times_json(times: &Latencies) -> TimesJson {
+pub(super) fn times_json(times: &Latencies) -> TimesJson {
     let s = |span: Option<Span>| span.map(|span| span.ns as f64 / 1e9);
     TimesJson {
         count: times.count(),
         p50_s: s(times.percentile(500)),
+        p75_s: s(times.percentile(750)),
         p90_s: s(times.percentile(900)),
         p99_s: s(times.percentile(990)),
+        p999_s: s(times.percentile(999)),
         max_s: s(times.most()),
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::apps;
+use super::{apps, load};
+use finwait_model::time::Span;
 use finwait_sim::because::Group;
 use finwait_sim::measure::Judged;
 use finwait_sim::run::{HostOutcome, Outcome};
@@ -45,6 +46,12 @@ struct Host {
     pool: Option<apps::PoolJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     servers: Option<apps::ServersJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load: Option<load::LoadJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<load::HttpJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    script: Option<load::ScriptJson>,
     #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
     passage: Option<apps::BoxJson>,
 }
@@ -99,7 +106,11 @@ pub(crate) fn render(outcome: &Outcome, judged: &[Judged], wall_s: f64) -> Strin
         lifecycles: outcome.lifecycles,
         digest: outcome.digest.to_string(),
         expect: expect.collect(),
-        hosts: outcome.hosts.iter().map(|h| (h.name.as_str(), host(h))).collect(),
+        hosts: outcome
+            .hosts
+            .iter()
+            .map(|h| (h.name.as_str(), host(h, outcome.simulated)))
+            .collect(),
     };
     let Ok(mut text) = serde_json::to_string_pretty(&run) else {
         unreachable!("invariant: names and numbers can always be written as JSON")
@@ -108,7 +119,7 @@ pub(crate) fn render(outcome: &Outcome, judged: &[Judged], wall_s: f64) -> Strin
     text
 }
 
-fn host(outcome: &HostOutcome) -> Host {
+fn host(outcome: &HostOutcome, simulated: Span) -> Host {
     let stat = outcome.sockstat;
     let peak = outcome.peak;
     // What is no Linux has no counters.
@@ -137,6 +148,9 @@ fn host(outcome: &HostOutcome) -> Host {
         rst_sent: outcome.rst.iter().map(rst).collect(),
         pool: apps::pool_json(outcome),
         servers: apps::servers_json(outcome),
+        load: load::load_json(outcome, simulated),
+        http: load::http_json(outcome),
+        script: load::script_json(outcome),
         passage: apps::box_json(outcome),
     }
 }

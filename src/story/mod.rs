@@ -6,6 +6,7 @@ pub(crate) mod chain;
 mod chart;
 pub(crate) mod entry;
 pub(crate) mod json;
+mod load;
 mod resets;
 mod tables;
 mod text;
@@ -59,6 +60,7 @@ pub(crate) fn render(told: &Told<'_>, counter: Option<&Counter>, colours: bool) 
         tables::waits(&mut out, hero, counter);
     }
     clients(&mut out, outcome);
+    load::paragraphs(&mut out, outcome);
     apps::paragraphs(&mut out, outcome);
     for host in &outcome.hosts {
         resets::section(&mut out, host, outcome, ink::if_wanted(colours, ink::BAD));

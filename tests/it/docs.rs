@@ -28,7 +28,17 @@ fn the_scenario_of_the_reference_page_is_one() {
     assert_eq!(scenario.name, "mine");
     assert_eq!(
         scenario.apps.len(),
-        1 + 1 + 16 + 1,
-        "a client, a server, sixteen event loops, a pool"
+        1 + 1 + 16 + 1 + 1 + 1 + 1 + 1,
+        "a client, a server, sixteen event loops, a pool, an nginx, a wrk, an ab, a script"
     );
+}
+
+#[test]
+fn every_reason_to_close_is_named_where_applications_are_described() {
+    let page = read("docs/applications.md")
+        + &read("docs/scenarios.md")
+        + &read("docs/generated/reasons.md");
+    for reason in finwait_sim::app::Reason::ALL {
+        assert!(page.contains(reason.name()), "no page names {}", reason.name());
+    }
 }

@@ -9,6 +9,7 @@ use finwait_model::rst_reason::RstReason;
 use finwait_model::state::TcpState;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::sysctl::about::ABOUT;
+use finwait_sim::app::Reason;
 use finwait_sim::because::Because;
 use finwait_sim::glossary::{Body, Glossary, Kind, MYTHS, canonical};
 use serde_json::Value;
@@ -60,6 +61,7 @@ fn every_name_of_every_kind_is_explained() {
         leads(&all, &format!("SK_RST_REASON_{}", reason.kernel_name()), Kind::ResetReason);
     }
     Because::ALL.iter().for_each(|b| leads(&all, b.name(), Kind::Because));
+    Reason::ALL.iter().for_each(|r| leads(&all, r.name(), Kind::CloseReason));
     for name in ["tcp_time_wait", "tcp_v4_send_reset", "inet_twdr_hangman", "tcp_close()"] {
         leads(&all, name, Kind::Function);
     }

@@ -56,8 +56,8 @@ fn reasons() {
     check(
         "reasons.md",
         "Reasons",
-        "Of dropped segments, of RSTs as the kernel puts it, and of RSTs as finwait does.",
-        &[Kind::DropReason, Kind::ResetReason, Kind::Because],
+        "Of dropped segments, of RSTs as the kernel puts it, of RSTs as finwait does, and of programs that call close().",
+        &[Kind::DropReason, Kind::ResetReason, Kind::Because, Kind::CloseReason],
     );
 }
 

@@ -4,21 +4,29 @@
 //! wakes it for a descriptor. It acts through [`AppCx`], which keeps one small [`Conn`] per
 //! descriptor in a table, so that a connection costs no allocation.
 
+mod alarms;
 mod call;
 mod client;
+mod held;
 mod later;
+mod load;
 mod pool;
 mod reason;
 mod redis;
+mod scripted;
 mod server;
+mod web;
 
 pub use call::{Call, SysCall};
 pub use client::{Client, ClientPlan, CloseHow, Pace};
 pub use later::Delay;
+pub use load::{Ab, AbPlan, Class, LoadTally, Target, Wrk, WrkPlan};
 pub use pool::{Ending, Path, Pool, PoolPlan, PoolTally};
 pub use reason::{Reason, Why};
 pub use redis::{Redis, RedisPlan};
+pub use scripted::{Line, Op, Outcome, Recv, ScriptPlan, ScriptTally, Scripted, Surprise, Wanted};
 pub use server::{Restart, Served, Server, ServerPlan};
+pub use web::{FrontPlan, Lingering, Nginx, NginxPlan, Status, UpstreamPlan, WebTally};
 
 use finwait_model::errno::Errno;
 use finwait_model::flow::{Endpoint, FourTuple};
@@ -46,48 +54,57 @@ pub enum App {
     Redis(Redis),
     /// Requests of a web server's workers through their pools of connections.
     Pool(Box<Pool>),
+    /// Asks on so many connections as fast as the answers come.
+    Wrk(Box<Wrk>),
+    /// Asks at a rate.
+    Ab(Box<Ab>),
+    /// A web server that proxies.
+    Nginx(Box<Nginx>),
+    /// A list of system calls.
+    Scripted(Box<Scripted>),
+}
+
+/// Calls that all kinds of application answer.
+macro_rules! each {
+    ($self:ident, $app:ident => $call:expr) => {
+        match $self {
+            Self::Client($app) => $call,
+            Self::Server($app) => $call,
+            Self::Redis($app) => $call,
+            Self::Pool($app) => $call,
+            Self::Wrk($app) => $call,
+            Self::Ab($app) => $call,
+            Self::Nginx($app) => $call,
+            Self::Scripted($app) => $call,
+        }
+    };
 }
 
 impl App {
     /// When it wants its turn next.
     #[inline]
     pub fn due(&self) -> Option<Instant> {
-        match self {
-            Self::Client(app) => app.due(),
-            Self::Server(app) => app.due(),
-            Self::Redis(app) => app.due(),
-            Self::Pool(app) => app.due(),
-        }
+        each!(self, app => app.due())
     }
     pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
-        match self {
-            Self::Client(app) => app.run(cx),
-            Self::Server(app) => app.run(cx),
-            Self::Redis(app) => app.run(cx),
-            Self::Pool(app) => app.run(cx),
-        }
+        each!(self, app => app.run(cx));
     }
     pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
-        match self {
-            Self::Client(app) => app.wake(fd, ready, cx),
-            Self::Server(app) => app.wake(fd, ready, cx),
-            Self::Redis(app) => app.wake(fd, ready, cx),
-            Self::Pool(app) => app.wake(fd, ready, cx),
-        }
+        each!(self, app => app.wake(fd, ready, cx));
     }
     /// Connections that it has opened and closed; 0 for servers.
     pub fn lifecycles(&self) -> u64 {
-        match self {
-            Self::Client(app) => app.tally().finished,
-            Self::Pool(app) => app.tally().finished,
-            Self::Server(_) | Self::Redis(_) => 0,
-        }
+        self.tally().map_or(0, |tally| tally.finished)
     }
-    /// What a client counted; `None` for servers.
+    /// What whoever connects counted; `None` for servers.
     pub fn tally(&self) -> Option<&Tally> {
         match self {
             Self::Client(app) => Some(app.tally()),
             Self::Pool(app) => Some(app.tally()),
+            Self::Wrk(app) => Some(app.tally()),
+            Self::Ab(app) => Some(app.tally()),
+            Self::Nginx(app) => app.tally(),
+            Self::Scripted(app) => Some(app.tally()),
             Self::Server(_) | Self::Redis(_) => None,
         }
     }
@@ -95,29 +112,60 @@ impl App {
     pub const fn served(&self) -> Option<&Served> {
         match self {
             Self::Server(app) => Some(app.tally()),
-            Self::Client(_) | Self::Redis(_) | Self::Pool(_) => None,
+            _ => None,
         }
     }
     /// What it counted of its pools.
     pub fn pool(&self) -> Option<&PoolTally> {
         match self {
             Self::Pool(app) => Some(app.pool_tally()),
-            Self::Client(_) | Self::Server(_) | Self::Redis(_) => None,
+            _ => None,
         }
     }
-    /// How long a client waited for its answers; `None` for servers.
+    /// What a load generator counted.
+    pub const fn load(&self) -> Option<&LoadTally> {
+        match self {
+            Self::Wrk(app) => Some(app.load()),
+            Self::Ab(app) => Some(app.load()),
+            _ => None,
+        }
+    }
+    /// What a web server counted of its clients.
+    pub fn web(&self) -> Option<WebTally> {
+        match self {
+            Self::Nginx(app) => Some(app.web()),
+            Self::Pool(app) => app.web().cloned(),
+            _ => None,
+        }
+    }
+    /// What a script counted.
+    pub fn script(&self) -> Option<&ScriptTally> {
+        match self {
+            Self::Scripted(app) => Some(app.script()),
+            _ => None,
+        }
+    }
+    /// How long whoever asks waited for answers; `None` for servers.
     pub fn latencies(&self) -> Option<&Latencies> {
         match self {
             Self::Client(app) => Some(app.latencies()),
             Self::Pool(app) => Some(app.latencies()),
+            Self::Wrk(app) => Some(app.latencies()),
+            Self::Ab(app) => Some(app.latencies()),
+            Self::Nginx(app) => app.latencies(),
+            Self::Scripted(app) => Some(app.latencies()),
             Self::Server(_) | Self::Redis(_) => None,
         }
     }
-    /// How long a client waited for its connections to stand; `None` for servers.
+    /// How long whoever connects waited for connections to stand; `None` for servers.
     pub fn connects(&self) -> Option<&Latencies> {
         match self {
             Self::Client(app) => Some(app.connects()),
             Self::Pool(app) => Some(app.connects()),
+            Self::Wrk(app) => Some(app.connects()),
+            Self::Ab(app) => Some(app.connects()),
+            Self::Nginx(app) => app.connects(),
+            Self::Scripted(app) => Some(app.connects()),
             Self::Server(_) | Self::Redis(_) => None,
         }
     }
@@ -331,13 +379,21 @@ impl<'a, W: Watch> AppCx<'a, W> {
         if reuse_addr {
             self.setsockopt(fd, SockOpt::ReuseAddr(true))?;
         }
-        let bound = self.stack.bind(fd, local);
-        self.show(fd, SysCall::Bind(local), bound.map(|()| 0));
-        bound?;
+        self.bind(fd, local)?;
         let listens =
             self.stack.listen(fd, backlog, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Listen(backlog), listens.map(|()| 0));
         listens
+    }
+    pub(crate) fn bind(&mut self, fd: Fd, local: Endpoint) -> Result<(), Errno> {
+        let bound = self.stack.bind(fd, local);
+        self.show(fd, SysCall::Bind(local), bound.map(|()| 0));
+        bound
+    }
+    /// The application's listeners.
+    pub(crate) fn listeners(&self) -> Vec<Fd> {
+        let all = self.conns.open_of(self.app).into_iter();
+        all.filter(|fd| self.conns.get(*fd).is_some_and(|c| c.phase == Phase::Listening)).collect()
     }
     /// The process ends: the kernel closes its descriptors one after the other, and nobody waits
     /// for a lingering close().
@@ -392,8 +448,11 @@ impl<'a, W: Watch> AppCx<'a, W> {
     }
     /// recv() into a buffer of one byte.
     pub(crate) fn recv_one(&mut self, fd: Fd) -> Result<u32, Errno> {
-        let answer = self.stack.recv(fd, 1, &mut Cx { now: self.now, sink: &mut self.tap });
-        self.show(fd, SysCall::Recv(1), answer);
+        self.recv(fd, 1)
+    }
+    pub(crate) fn recv(&mut self, fd: Fd, bytes: u32) -> Result<u32, Errno> {
+        let answer = self.stack.recv(fd, bytes, &mut Cx { now: self.now, sink: &mut self.tap });
+        self.show(fd, SysCall::Recv(bytes), answer);
         answer
     }
     /// The connection of a descriptor, if anybody wants to know.

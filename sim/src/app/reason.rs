@@ -13,7 +13,7 @@ pub struct Why {
     pub reason: Reason,
     /// How long ago the connection was opened; zero where nobody counts.
     pub age: Span,
-    /// How many requests it has carried.
+    /// How many requests it has carried; of a script's close(), the line.
     pub uses: u32,
 }
 
@@ -67,6 +67,36 @@ reasons! {
     Failed "failed" "the connection had failed";
     /// connect() or the answer took too long.
     TimedOut "timed-out" "the program had waited long enough";
+    /// nginx, towards a client: so many requests are enough.
+    KeepaliveRequests "keepalive-requests" "keepalive_requests was reached";
+    /// nginx, towards a client: too long between two requests.
+    KeepaliveTimeout "keepalive-timeout" "nothing had come for keepalive_timeout";
+    /// nginx, towards a client: none is kept.
+    KeepaliveOff "keepalive-off" "keepalive_timeout is 0: no connection is kept";
+    /// nginx, towards an upstream: old enough.
+    KeepaliveTime "keepalive-time" "it was older than keepalive_time";
+    /// nginx, towards an upstream: none is kept.
+    NoKeepalive "no-keepalive" "the upstream has no keepalive: each connection carries one request";
+    /// nginx: a client's request that does not come.
+    HeaderTimeout "client-header-timeout" "no whole request had come for client_header_timeout";
+    /// nginx: a client that takes nothing.
+    SendTimeout "send-timeout" "the client had taken nothing of the answer for send_timeout";
+    /// nginx: the client wants it so.
+    ConnectionClose "connection-close" "the request said Connection: close";
+    /// A client: the server wants it so.
+    SaidClose "said-close" "the answer said Connection: close";
+    /// nginx: it has read all that came.
+    LingeringClose "lingering-close" "lingering_close: all was read, up to the client's end of file";
+    /// nginx: nothing more came.
+    LingeringTimeout "lingering-timeout" "lingering_close: nothing had come for lingering_timeout";
+    /// nginx: more and more came.
+    LingeringTime "lingering-time" "lingering_close: lingering_time was over";
+    /// nginx: the client has closed a kept connection.
+    ClientClosed "client-closed" "the client had closed the connection";
+    /// nginx: the client is gone before the answer, status 499.
+    ClientAborted "client-aborted" "the client had closed before the answer (499): its connection and the one to the upstream are closed";
+    /// A line of a script.
+    Script "script" "its script says so";
 }
 
 impl Why {
@@ -82,6 +112,14 @@ impl Why {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.reason == Reason::Script {
+            return write!(
+                f,
+                "line {} of its script; age {} s",
+                self.uses,
+                seconds(self.age.ns, 3)
+            );
+        }
         f.write_str(self.reason.text())?;
         if self.age > Span::ZERO || self.uses > 0 {
             let uses = if self.uses == 1 {

@@ -272,6 +272,11 @@ fn bound_ports(scenario: &Scenario, id: HostId, (low, high): (u16, u16)) -> u64 
     mine.map(|(_, app)| match app {
         AppPlan::Server(plan) => within(plan.ports.0, plan.ports.1),
         AppPlan::Redis(plan) => within(plan.port, plan.port),
+        AppPlan::Nginx(plan) => within(plan.front.ports.0, plan.front.ports.1),
+        AppPlan::Pool(plan) => {
+            plan.front.as_ref().map_or(0, |front| within(front.ports.0, front.ports.1))
+        }
+        AppPlan::Scripted(plan) => plan.ports.map_or(0, |(low, high)| within(low, high)),
         _ => 0,
     })
     .sum()

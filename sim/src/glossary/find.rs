@@ -11,6 +11,7 @@ use finwait_model::state::TcpState;
 use finwait_model::sysctl::about::ABOUT;
 
 use super::{Body, Entry, Kind, functions, host, myths, segments};
+use crate::app::Reason;
 use crate::because::Because;
 use crate::scenario::closest;
 
@@ -74,6 +75,7 @@ fn all() -> Vec<Entry> {
     all.extend(DropReason::ALL.iter().map(|&r| segments::drop_reason(r)));
     all.extend(RstReason::ALL.iter().map(|&r| segments::reset_reason(r)));
     all.extend(Because::ALL.iter().map(|&b| segments::because(b)));
+    all.extend(Reason::ALL.iter().map(|&r| segments::close_reason(r)));
     all.extend(functions::all());
     all.extend(myths::MYTHS.iter().map(myths::entry));
     all

@@ -39,6 +39,8 @@ pub enum Kind {
     ResetReason,
     /// The earlier event that made a RST inevitable.
     Because,
+    /// Why a program closes a connection.
+    CloseReason,
     /// A function of the kernel.
     Function,
     /// What people say that is not so.
@@ -47,7 +49,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Cause,
         Self::Counter,
         Self::Sysctl,
@@ -56,6 +58,7 @@ impl Kind {
         Self::DropReason,
         Self::ResetReason,
         Self::Because,
+        Self::CloseReason,
         Self::Function,
         Self::Myth,
     ];
@@ -70,6 +73,7 @@ impl Kind {
             Self::DropReason => "drop reason",
             Self::ResetReason => "reset reason",
             Self::Because => "earlier event",
+            Self::CloseReason => "reason to close",
             Self::Function => "kernel function",
             Self::Myth => "myth",
         }
@@ -85,6 +89,7 @@ impl Kind {
             Self::DropReason => "Drop reasons: why a segment is thrown away",
             Self::ResetReason => "Reset reasons: why a RST is sent, as the kernel puts it",
             Self::Because => "Earlier events: what made a RST inevitable",
+            Self::CloseReason => "Reasons to close: why a program closes a connection",
             Self::Function => "Kernel functions",
             Self::Myth => "Myths",
         }

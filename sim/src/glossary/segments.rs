@@ -8,6 +8,7 @@ use finwait_model::rst_reason::RstReason;
 
 use super::find::words;
 use super::{Body, Entry, Kind, witness};
+use crate::app::Reason;
 use crate::because::Because;
 use crate::view::{mib, netstat};
 
@@ -111,4 +112,14 @@ pub(super) fn because(because: Because) -> Entry {
         .names("causes", "causes", witness::words("because", name, "causes"))
         .scripts("because", "scripts")
         .scenarios("because")
+}
+
+/// Why a program closes a connection.
+pub(super) fn close_reason(reason: Reason) -> Entry {
+    let (name, text) = (reason.name(), reason.text());
+    Entry::new(Kind::CloseReason, name, format!("Why a program calls close(): {text}.")).text(
+        "measure",
+        "measured as",
+        format!("HOST.closes.{name}, of pools and web servers"),
+    )
 }

@@ -1,9 +1,12 @@
-//! The names of what pools, servers and boxes count: `web.pool.hits`, `web.closes.short-code`,
-//! `lb.box.forgotten`, `redis.EADDRINUSE`, `web.connect.p99`.
+//! The names of what applications and boxes count: `web.pool.hits`, `web.closes.short-code`,
+//! `lb.box.forgotten`, `redis.EADDRINUSE`, `web.connect.p99`, `load.requests/s`, `load.errors.ECONNRESET`,
+//! `web.http.502`.
+
+use finwait_model::errno::Errno;
 
 use super::names::percentile;
 use super::value::{Unit, Value};
-use crate::app::Reason;
+use crate::app::{Class, LoadTally, Reason, Status, WebTally};
 use crate::latencies::Latencies;
 use crate::run::HostOutcome;
 
@@ -26,6 +29,31 @@ pub(super) enum AppWhat {
     Connect(u64),
     /// The longest connect().
     LongestConnect,
+    /// A number of a load generator, by its place in the table.
+    Load(usize),
+    /// A number of a web server, likewise.
+    Web(usize),
+    /// Requests of a web server with a status.
+    Status(Status),
+    /// What failed, by name.
+    Errors(Failed),
+    /// Calls of scripts that returned.
+    Calls,
+    /// Copies of scripts that ended before their end, because of what they did not expect.
+    Surprises,
+}
+
+/// Which failures are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Failed {
+    /// All.
+    All,
+    /// Those of a load generator, as wrk sorts them.
+    Class(Class),
+    /// By errno, whoever met it.
+    Errno(Errno),
+    /// An end of file where an answer should have come.
+    Eof,
 }
 
 type OfPool = (&'static str, fn(&crate::app::PoolTally) -> u64);
@@ -41,6 +69,30 @@ const POOL: [OfPool; 9] = [
     ("waited", |p| p.waited),
     ("kept", |p| p.kept),
     ("idle", |p| p.idle),
+];
+
+type OfLoad = (&'static str, fn(&LoadTally) -> u64);
+type OfWeb = (&'static str, fn(&WebTally) -> u64);
+
+const LOAD: [OfLoad; 6] = [
+    ("requests", |l| l.answered),
+    ("sent", |l| l.sent),
+    ("failed", |l| l.failed),
+    ("given_up", |l| l.given_up),
+    ("in_flight", LoadTally::in_flight),
+    ("lost", |l| l.lost),
+];
+
+const WEB: [OfWeb; 9] = [
+    ("accepted", |w| w.accepted),
+    ("open", |w| w.open),
+    ("requests", |w| w.requests),
+    ("reused", |w| w.reused),
+    ("under_way", |w| w.under_way),
+    ("hits", |w| w.hits),
+    ("misses", |w| w.misses),
+    ("idle", |w| w.idle),
+    ("retries", |w| w.retries),
 ];
 
 const BOX: [OfBox; 8] = [
@@ -60,7 +112,21 @@ pub(super) fn all() -> impl Iterator<Item = String> {
     let pool = POOL.iter().map(|(name, _)| format!("pool.{name}"));
     let closes = Reason::ALL.iter().map(|reason| format!("closes.{}", reason.name()));
     let boxes = BOX.iter().map(|(name, _)| format!("box.{name}"));
-    plain.map(str::to_owned).into_iter().chain(pool).chain(closes).chain(boxes)
+    let load = LOAD.iter().map(|(name, _)| (*name).to_owned());
+    let web = WEB.iter().map(|(name, _)| *name).chain(Status::ALL.map(Status::name));
+    let errors = Class::ALL.map(Class::name).into_iter().chain(Errno::ALL.iter().map(|e| e.name()));
+    let errors = errors.map(|name| format!("errors.{name}"));
+    let more = ["errors", "errors.EOF", "script.calls", "script.surprises"];
+    plain
+        .map(str::to_owned)
+        .into_iter()
+        .chain(pool)
+        .chain(closes)
+        .chain(boxes)
+        .chain(load)
+        .chain(web.map(|name| format!("http.{name}")))
+        .chain(errors)
+        .chain(more.map(str::to_owned))
 }
 
 /// The thing with that name; `None` if it is none of an application's, and what would have been
@@ -71,7 +137,13 @@ pub(super) fn named(name: &str) -> Option<Result<AppWhat, &'static str>> {
         "EADDRINUSE" => return Some(Ok(AppWhat::InUse)),
         "connects" => return Some(Ok(AppWhat::Connects)),
         "connect.max" => return Some(Ok(AppWhat::LongestConnect)),
+        "errors" => return Some(Ok(AppWhat::Errors(Failed::All))),
+        "script.calls" => return Some(Ok(AppWhat::Calls)),
+        "script.surprises" => return Some(Ok(AppWhat::Surprises)),
         _ => {}
+    }
+    if let Some(place) = LOAD.iter().position(|(known, _)| *known == name) {
+        return Some(Ok(AppWhat::Load(place)));
     }
     let (kind, rest) = name.split_once('.')?;
     Some(match kind {
@@ -90,6 +162,14 @@ pub(super) fn named(name: &str) -> Option<Result<AppWhat, &'static str>> {
             .find(|reason| reason.name() == rest)
             .map(|reason| AppWhat::Closes(*reason))
             .ok_or("expected a reason to close such as closes.short-code or closes.pool-idle"),
+        "http" => {
+            http(rest).ok_or("expected a number of a web server such as http.requests or http.502")
+        }
+        "errors" => failed(rest).map(AppWhat::Errors).ok_or(
+            "expected what failed: errors.ECONNRESET or another errno, errors.EOF, errors.connect, \
+             errors.read, errors.write or errors.timeout",
+        ),
+        "script" => Err("expected script.calls or script.surprises"),
         "connect" => percentile(rest)
             .map(AppWhat::Connect)
             .ok_or("expected connect.p50, connect.p99, connect.max"),
@@ -97,7 +177,44 @@ pub(super) fn named(name: &str) -> Option<Result<AppWhat, &'static str>> {
     })
 }
 
+fn http(name: &str) -> Option<AppWhat> {
+    let status = || Status::ALL.into_iter().find(|status| status.name() == name);
+    let number = WEB.iter().position(|(known, _)| *known == name).map(AppWhat::Web);
+    number.or_else(|| status().map(AppWhat::Status))
+}
+
+fn failed(name: &str) -> Option<Failed> {
+    let class = Class::ALL.into_iter().find(|class| class.name() == name).map(Failed::Class);
+    match name {
+        "EOF" => Some(Failed::Eof),
+        _ => class.or_else(|| Errno::from_name(name).map(Failed::Errno)),
+    }
+}
+
+impl Failed {
+    /// How often that has happened to the load generators, web servers and scripts of a host.
+    fn of(self, host: &HostOutcome) -> u64 {
+        let name = match self {
+            Self::Class(class) => {
+                return host.load.as_ref().map_or(0, |load| load.of_class(class));
+            }
+            Self::All => None,
+            Self::Errno(errno) => Some(errno.name()),
+            Self::Eof => Some("EOF"),
+        };
+        let is_it = |what: &str| name.is_none_or(|name| name == what);
+        let load = host.load.iter().flat_map(|load| &load.errors).map(|((_, what), n)| (what, n));
+        let web = host.web.iter().flat_map(|web| &web.errors);
+        let script = host.script.iter().flat_map(|script| &script.errors);
+        load.chain(web).chain(script).filter(|(what, _)| is_it(what)).map(|(_, n)| n).sum()
+    }
+}
+
 impl AppWhat {
+    /// Is it counted by load generators, so that its rate is one of the time that they load?
+    pub(super) const fn is_of_load(self) -> bool {
+        matches!(self, Self::Load(_))
+    }
     /// What it counts.
     pub(super) const fn unit(self) -> Unit {
         match self {
@@ -121,7 +238,16 @@ impl AppWhat {
     fn count(self, host: &HostOutcome) -> u64 {
         match self {
             Self::Pool(number) => host.pool.as_ref().map_or(0, POOL[number].1),
-            Self::Closes(reason) => host.pool.as_ref().map_or(0, |pool| pool.closed(reason)),
+            Self::Closes(reason) => {
+                let web = host.web.as_ref().and_then(|web| web.closes.get(&reason)).copied();
+                host.pool.as_ref().map_or(0, |pool| pool.closed(reason)) + web.unwrap_or(0)
+            }
+            Self::Load(number) => host.load.as_ref().map_or(0, LOAD[number].1),
+            Self::Web(number) => host.web.as_ref().map_or(0, WEB[number].1),
+            Self::Status(status) => host.web.as_ref().map_or(0, |web| web.with(status)),
+            Self::Errors(failed) => failed.of(host),
+            Self::Calls => host.script.as_ref().map_or(0, |script| script.calls),
+            Self::Surprises => host.script.as_ref().map_or(0, |script| script.surprised()),
             Self::Passage(number) => host.passage.as_ref().map_or(0, BOX[number].1),
             Self::Restarts => host.servers.restarts,
             Self::InUse => host.servers.in_use,

@@ -40,6 +40,9 @@ enum Term {
     Segments,
     /// The virtual time that has passed; written `s`, as in `web.overflow/s`.
     Simulated,
+    /// The part of it in which the load generators of a host, or of all, were at work; written `s` as
+    /// well, behind what they count.
+    Loaded(Option<HostId>),
 }
 
 impl Measure {
@@ -53,7 +56,7 @@ impl Measure {
         let above_term = Term::parse(above, 0, scenario)?;
         let below = match below {
             None => None,
-            Some((below, _)) if below.trim() == "s" => Some(Term::Simulated),
+            Some((below, _)) if below.trim() == "s" => Some(above_term.per_second()),
             Some((below, at)) => Some(Term::parse(below, at, scenario)?),
         };
         if let Some(below) = below
@@ -85,7 +88,7 @@ impl Measure {
     /// Its name as the column of a table of plain numbers, with the unit at its end.
     pub fn column(&self) -> String {
         let name = match (self.below, self.text.rsplit_once('/')) {
-            (Some(Term::Simulated), Some((above, _))) => above.trim_end(),
+            (Some(Term::Simulated | Term::Loaded(_)), Some((above, _))) => above.trim_end(),
             _ => &self.text,
         };
         format!("{name}{}", self.unit().suffix())
@@ -131,11 +134,31 @@ impl Term {
         match self {
             Self::Host(_, what) | Self::Total(what) => what.unit(),
             Self::Segments => Unit::Count,
-            Self::Simulated => Unit::Time,
+            Self::Simulated | Self::Loaded(_) => Unit::Time,
+        }
+    }
+    /// What its rate is a rate of.
+    const fn per_second(self) -> Self {
+        match self {
+            Self::Host(host, what) if what.is_of_load() => Self::Loaded(Some(host)),
+            Self::Total(what) if what.is_of_load() => Self::Loaded(None),
+            _ => Self::Simulated,
         }
     }
     fn of(self, outcome: &Outcome) -> Value {
         match self {
+            Self::Loaded(host) => {
+                let of = |h: &&HostOutcome| {
+                    host.is_none_or(|id| outcome.hosts[usize::from(id.0)].name == h.name)
+                };
+                let loads = outcome.hosts.iter().filter(of).filter_map(|h| h.load.clone());
+                let all = loads.reduce(|mut sum, one| {
+                    sum.add(&one);
+                    sum
+                });
+                let active = all.map(|load| load.active(outcome.simulated));
+                Value::time(active.filter(|active| *active > Span::ZERO))
+            }
             Self::Host(host, what) => {
                 let host = outcome.hosts.get(usize::from(host.0));
                 what.of(host.as_slice())

@@ -153,6 +153,10 @@ impl What {
             _ => Unit::Count,
         }
     }
+    /// Is it counted by load generators, so that its rate is one of the time that they load?
+    pub(super) const fn is_of_load(self) -> bool {
+        matches!(self, Self::App(what) if what.is_of_load())
+    }
     /// What it comes to, over all of these hosts.
     pub(super) fn of(self, hosts: &[&HostOutcome]) -> Value {
         let sum = |of: &dyn Fn(&HostOutcome) -> u64| {

@@ -136,7 +136,12 @@ numbered! { close_reason_number, close_reason, Reason:
     0 Reason::Unsaid, 1 Reason::Exit, 2 Reason::IdleTimeout, 3 Reason::PoolEviction,
     4 Reason::PoolIdle, 5 Reason::PoolReadable, 6 Reason::PoolDubious, 7 Reason::PoolGone,
     8 Reason::ShortCode, 9 Reason::UnreadInBuffer, 10 Reason::Closed, 11 Reason::Failed,
-    12 Reason::TimedOut,
+    12 Reason::TimedOut, 13 Reason::KeepaliveRequests, 14 Reason::KeepaliveTimeout,
+    15 Reason::KeepaliveOff, 16 Reason::KeepaliveTime, 17 Reason::NoKeepalive,
+    18 Reason::HeaderTimeout, 19 Reason::SendTimeout, 20 Reason::ConnectionClose,
+    21 Reason::SaidClose, 22 Reason::LingeringClose, 23 Reason::LingeringTimeout,
+    24 Reason::LingeringTime, 25 Reason::ClientClosed, 26 Reason::ClientAborted,
+    27 Reason::Script,
 }
 numbered! { how_number, how, How: 0 How::Rd, 1 How::Wr, 2 How::RdWr, }
 

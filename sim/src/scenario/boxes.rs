@@ -162,6 +162,10 @@ impl Scenario {
         match app {
             AppPlan::Client(client) => &client.targets,
             AppPlan::Pool(pool) => &pool.targets,
+            AppPlan::Wrk(wrk) => std::slice::from_ref(&wrk.target.to),
+            AppPlan::Ab(ab) => std::slice::from_ref(&ab.target.to),
+            AppPlan::Nginx(nginx) => nginx.upstream.as_ref().map_or(&[], |up| &up.targets),
+            AppPlan::Scripted(script) => &script.targets,
             AppPlan::Server(_) | AppPlan::Redis(_) => &[],
         }
     }

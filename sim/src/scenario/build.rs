@@ -14,7 +14,8 @@ use finwait_model::time::{Clock, Span};
 
 use super::error::Error;
 use super::set::{self, Setting};
-use super::{AppPlan, HostPlan, LinkPlan, Scenario, boxes, pool, question, schema, texts};
+use super::{AppPlan, HostPlan, LinkPlan, Scenario, boxes, load, meets, pool, question, schema};
+use super::{script, texts, web};
 use crate::app::{ClientPlan, CloseHow, Delay, Pace, RedisPlan, Restart, ServerPlan};
 use crate::link::Quality;
 use crate::units;
@@ -72,8 +73,9 @@ pub(super) fn scenario(text: &str, name: &str) -> Result<Scenario, Error> {
     let Some(apps) = apps else {
         return Err(missing_apps(span));
     };
-    read_apps(apps, &mut scenario)?;
+    let written = read_apps(apps, text, &mut scenario)?;
     scenario.boxes = boxes::boxes(top.boxes, &scenario)?;
+    meets::meet(&written, &mut scenario)?;
     scenario.quality = general(&top.links)?;
     scenario.links = links(&top.links, &scenario)?;
     Ok(scenario)
@@ -172,13 +174,19 @@ fn sysctls(
     Ok(())
 }
 
-fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), Error> {
+/// Reads the applications; answers where each stands in the file.
+fn read_apps(
+    apps: Spanned<DeValue<'_>>,
+    text: &str,
+    scenario: &mut Scenario,
+) -> Result<Vec<Range<usize>>, Error> {
     let span = apps.span();
     let DeValue::Array(list) = apps.into_inner() else {
         let expected = "expected [[apps]], once for each application".to_owned();
         return Err(Error::new(span, "apps is not a list".to_owned(), expected));
     };
     let (mut taken, mut names) = (BTreeSet::new(), BTreeSet::new());
+    let mut written = Vec::new();
     for app in list {
         let span = app.span();
         let DeValue::Table(mut table) = app.into_inner() else {
@@ -190,51 +198,113 @@ fn read_apps(apps: Spanned<DeValue<'_>>, scenario: &mut Scenario) -> Result<(), 
         let name = kind.as_ref().and_then(|k| k.get_ref().as_str());
         let rest =
             ValueDeserializer::from(Spanned::new(span.clone(), DeValue::Table(table.clone())));
-        match name {
-            Some("client") => {
-                let app = schema::Client::deserialize(rest)?;
-                let host = find_host(&app.host, scenario)?;
-                let text = app.request.clone();
-                let plan = client(app, &span, scenario)?;
-                let ports = ports_of(&plan.targets);
-                scenario.texts.extend(texts::text(text, host, ports, false));
-                scenario.apps.push((host, AppPlan::Client(plan)));
+        let known = match name {
+            Some("client" | "server" | "redis") => {
+                simple(name.unwrap_or_default(), rest, &span, &mut taken, scenario)?;
+                true
             }
-            Some("server") => {
-                let app = schema::Server::deserialize(rest)?;
-                let host = find_host(&app.host, scenario)?;
-                claim(host, &app.port, &mut taken)?;
-                let plan = server(&app)?;
-                let text = app.response.clone();
-                scenario.texts.extend(texts::text(text, host, plan.ports, true));
-                scenario.apps.push((host, AppPlan::Server(plan)));
-            }
-            Some("redis") => {
-                let app = schema::Redis::deserialize(rest)?;
-                let host = find_host(&app.host, scenario)?;
-                claim(host, &app.port, &mut taken)?;
-                scenario.apps.extend(redis(&app)?.map(|plan| (host, AppPlan::Redis(plan))));
-            }
-            Some("openresty") => {
-                let app = schema::OpenResty::deserialize(rest)?;
-                let host = find_host(&app.host, scenario)?;
-                let plan = pool::pool(app, &span, scenario)?;
-                scenario.apps.push((host, AppPlan::Pool(plan)));
-            }
-            _ => {
-                let at = kind.as_ref().map_or(span, Spanned::span);
-                let message = "unknown kind of application".to_owned();
-                let expected =
-                    "expected kind = \"client\", \"server\", \"redis\" or \"openresty\"".to_owned();
-                return Err(Error::new(at, message, expected));
-            }
+            Some(name) => web(name, rest, (&span, text), &mut taken, scenario)?,
+            None => false,
+        };
+        if !known {
+            let at = kind.as_ref().map_or(span, Spanned::span);
+            let message = "unknown kind of application".to_owned();
+            let expected = "expected kind = \"client\", \"server\", \"redis\", \"openresty\", \"wrk\", \
+                            \"ab\", \"nginx\" or \"scripted\"";
+            return Err(Error::new(at, message, expected.to_owned()));
         }
+        written.resize(scenario.apps.len(), span);
     }
     if scenario.apps.len() > MOST_APPS {
         let expected = format!("expected at most {MOST_APPS}, each port of a redis counting");
         return Err(Error::new(span, "too many applications".to_owned(), expected));
     }
-    if scenario.apps.is_empty() { Err(missing_apps(span)) } else { Ok(()) }
+    if scenario.apps.is_empty() { Err(missing_apps(span)) } else { Ok(written) }
+}
+
+/// Ports that somebody listens on.
+type Taken = BTreeSet<(HostId, u16)>;
+
+/// Reads a client, a server or a redis.
+fn simple(
+    kind: &str,
+    rest: ValueDeserializer<'_>,
+    span: &Range<usize>,
+    taken: &mut Taken,
+    scenario: &mut Scenario,
+) -> Result<(), Error> {
+    match kind {
+        "client" => {
+            let app = schema::Client::deserialize(rest)?;
+            let host = find_host(&app.host, scenario)?;
+            let text = app.request.clone();
+            let plan = client(app, span, scenario)?;
+            let ports = ports_of(&plan.targets);
+            scenario.texts.extend(texts::text(text, host, ports, false));
+            scenario.apps.push((host, AppPlan::Client(plan)));
+        }
+        "server" => {
+            let app = schema::Server::deserialize(rest)?;
+            let host = find_host(&app.host, scenario)?;
+            claim(host, &app.port, taken)?;
+            let plan = server(&app)?;
+            let text = app.response.clone();
+            scenario.texts.extend(texts::text(text, host, plan.ports, true));
+            scenario.apps.push((host, AppPlan::Server(plan)));
+        }
+        _ => {
+            let app = schema::Redis::deserialize(rest)?;
+            let host = find_host(&app.host, scenario)?;
+            claim(host, &app.port, taken)?;
+            scenario.apps.extend(redis(&app)?.map(|plan| (host, AppPlan::Redis(plan))));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a web server, what loads one, or a script; says whether it was one of them.
+fn web(
+    kind: &str,
+    rest: ValueDeserializer<'_>,
+    (span, text): (&Range<usize>, &str),
+    taken: &mut Taken,
+    scenario: &mut Scenario,
+) -> Result<bool, Error> {
+    let (host, plan) = match kind {
+        "openresty" => {
+            let app = schema::OpenResty::deserialize(rest)?;
+            let host = find_host(&app.host, scenario)?;
+            if let Some(listen) = &app.listen {
+                claim(host, &listen.get_ref().port, taken)?;
+            }
+            (host, AppPlan::Pool(pool::pool(app, span, scenario)?))
+        }
+        "wrk" => {
+            let app = schema::Wrk::deserialize(rest)?;
+            (find_host(&app.host, scenario)?, AppPlan::Wrk(load::wrk(&app, scenario)?))
+        }
+        "ab" => {
+            let app = schema::Ab::deserialize(rest)?;
+            (find_host(&app.host, scenario)?, AppPlan::Ab(load::ab(&app, scenario)?))
+        }
+        "nginx" => {
+            let app = schema::Nginx::deserialize(rest)?;
+            let host = find_host(&app.host, scenario)?;
+            claim(host, &app.listen.get_ref().port, taken)?;
+            (host, AppPlan::Nginx(web::nginx(&app, scenario)?))
+        }
+        "scripted" => {
+            let app = schema::Scripted::deserialize(rest)?;
+            let host = find_host(&app.host, scenario)?;
+            if let Some(port) = &app.port {
+                claim(host, port, taken)?;
+            }
+            (host, AppPlan::Scripted(script::scripted(&app, text, scenario)?))
+        }
+        _ => return Ok(false),
+    };
+    scenario.apps.push((host, plan));
+    Ok(true)
 }
 
 /// The name of an application, by which it can be changed from outside.
@@ -260,7 +330,11 @@ pub(super) fn find_host(name: &Spanned<String>, scenario: &Scenario) -> Result<H
     host_called(name.get_ref(), name.span(), scenario)
 }
 
-fn host_called(name: &str, span: Range<usize>, scenario: &Scenario) -> Result<HostId, Error> {
+pub(super) fn host_called(
+    name: &str,
+    span: Range<usize>,
+    scenario: &Scenario,
+) -> Result<HostId, Error> {
     scenario.host(name).ok_or_else(|| {
         let names: Vec<&str> = scenario.hosts.iter().map(|h| h.name.as_str()).collect();
         let help = super::nearest(name, names.iter().copied());
@@ -271,11 +345,7 @@ fn host_called(name: &str, span: Range<usize>, scenario: &Scenario) -> Result<Ho
 }
 
 /// Two servers cannot listen on one port.
-fn claim(
-    host: HostId,
-    ports: &Spanned<schema::Ports>,
-    taken: &mut BTreeSet<(HostId, u16)>,
-) -> Result<(), Error> {
+fn claim(host: HostId, ports: &Spanned<schema::Ports>, taken: &mut Taken) -> Result<(), Error> {
     let schema::Ports(low, high) = *ports.get_ref();
     for port in low..=high {
         if !taken.insert((host, port)) {
@@ -444,9 +514,14 @@ fn links(written: &schema::Links, scenario: &Scenario) -> Result<Vec<LinkPlan>, 
     let general = scenario.quality;
     let mut plans: Vec<LinkPlan> = Vec::new();
     for (host, app) in &scenario.apps {
-        // All targets of an application are on one host.
-        let talks = Scenario::targets_of(app).first().map(|&to| scenario.talks(*host, to));
-        let talks = talks.unwrap_or_default().into_iter();
+        // Most have all their targets on one host.
+        let mut targets: Vec<Endpoint> = Vec::new();
+        for to in Scenario::targets_of(app) {
+            if !targets.iter().any(|known| known.addr == to.addr) {
+                targets.push(*to);
+            }
+        }
+        let talks = targets.into_iter().flat_map(|to| scenario.talks(*host, to));
         for (from, to) in talks.flat_map(|(a, b)| [(a, b), (b, a)]) {
             if !plans.iter().any(|l| (l.from, l.to) == (from, to)) {
                 plans.push(LinkPlan { from, to, quality: general });

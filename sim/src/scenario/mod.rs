@@ -4,12 +4,17 @@ mod boxes;
 mod build;
 mod edit;
 mod error;
+mod load;
+mod meets;
 mod pool;
 mod question;
 mod schema;
+mod script;
+mod script_option;
 mod set;
 mod smoltcp;
 mod texts;
+mod web;
 mod world;
 
 pub use edit::{Draft, Refusal};
@@ -22,7 +27,9 @@ use finwait_model::release::Release;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Span};
 
-use crate::app::{ClientPlan, PoolPlan, RedisPlan, ServerPlan};
+use crate::app::{
+    AbPlan, ClientPlan, NginxPlan, PoolPlan, RedisPlan, ScriptPlan, ServerPlan, WrkPlan,
+};
 use crate::link::Quality;
 use crate::nat::NatPlan;
 use crate::stack::Platform;
@@ -142,6 +149,14 @@ pub enum AppPlan {
     Redis(RedisPlan),
     /// A web server with pools of connections.
     Pool(PoolPlan),
+    /// A wrk.
+    Wrk(WrkPlan),
+    /// Requests at a rate, like those of ab.
+    Ab(AbPlan),
+    /// A web server that proxies.
+    Nginx(NginxPlan),
+    /// A list of system calls.
+    Scripted(ScriptPlan),
 }
 
 impl Scenario {

@@ -8,7 +8,7 @@ use finwait_model::time::Span;
 
 use super::error::Error;
 use super::schema::{self, OpenResty};
-use super::{Scenario, build};
+use super::{Scenario, build, web};
 use crate::app::{Delay, Ending, Pace, Path, PoolPlan};
 
 /// `lua_socket_pool_size` as it comes.
@@ -24,10 +24,14 @@ pub(super) fn pool(
     span: &Range<usize>,
     scenario: &Scenario,
 ) -> Result<PoolPlan, Error> {
+    let workers = count(app.workers.as_ref(), 1, "workers")?;
+    // `lua_check_client_abort` is off, as it comes: the code goes on when its client is gone.
+    let listens = |listen: &Spanned<schema::Listen>| web::front(listen.get_ref(), workers, false);
     Ok(PoolPlan {
         targets: build::targets(&app.to, scenario)?,
-        workers: count(app.workers.as_ref(), 1, "workers")?,
+        workers,
         pace: pace(&app, span)?,
+        front: app.listen.as_ref().map(listens).transpose()?,
         start: app.start.map_or(Span::ZERO, |s| s.0),
         count: app.count,
         paths: paths(app.paths.as_ref())?,
@@ -52,7 +56,7 @@ pub(super) fn pool(
     })
 }
 
-fn count(written: Option<&Spanned<u32>>, usual: u32, what: &str) -> Result<u32, Error> {
+pub(super) fn count(written: Option<&Spanned<u32>>, usual: u32, what: &str) -> Result<u32, Error> {
     let Some(written) = written else { return Ok(usual) };
     if !(1..=MOST).contains(written.get_ref()) {
         let message = format!("{} {what}", written.get_ref());
@@ -78,28 +82,48 @@ fn so_keepalive_s(written: Option<&Spanned<schema::Written<Span>>>) -> Result<Op
     Ok(Some((ns / SECOND_NS) as u32))
 }
 
-fn pace(app: &OpenResty, span: &Range<usize>) -> Result<Pace, Error> {
-    let expected = || "expected rate = \"100/s\" or clients = 10".to_owned();
-    match (&app.rate, &app.clients) {
-        (Some(rate), None) => match &app.think {
-            Some(think) => {
-                let message = "only clients think".to_owned();
-                let expected = "expected clients = 10 with it instead of a rate".to_owned();
-                Err(Error::new(think.span(), message, expected))
-            }
-            None => Ok(Pace::Open { rate: rate.get_ref().0, scattered: app.scattered }),
-        },
-        (None, Some(clients)) => Ok(Pace::Closed {
+/// When requests come; `None`: when clients send them.
+fn pace(app: &OpenResty, span: &Range<usize>) -> Result<Option<Pace>, Error> {
+    let wrong = |at: Range<usize>, message: &str, expected: &str| {
+        Err(Error::new(at, message.to_owned(), expected.to_owned()))
+    };
+    const EXPECTED: &str =
+        "expected rate = \"100/s\", clients = 10, or [apps.listen] with a port for clients";
+    let think = app.think.as_ref();
+    if app.clients.is_none()
+        && let Some(think) = think
+    {
+        return wrong(
+            think.span(),
+            "only clients think",
+            "expected clients = 10 with it instead of a rate",
+        );
+    }
+    match (&app.rate, &app.clients, &app.listen) {
+        (Some(rate), None, None) => {
+            Ok(Some(Pace::Open { rate: rate.get_ref().0, scattered: app.scattered }))
+        }
+        (None, Some(clients), None) => Ok(Some(Pace::Closed {
             workers: count(Some(clients), 1, "clients")?,
-            think: app.think.as_ref().map_or_else(Delay::default, |t| t.get_ref().0),
-        }),
-        (Some(_), Some(clients)) => {
-            let message = "requests come at a rate or from clients, not both".to_owned();
-            Err(Error::new(clients.span(), message, expected()))
+            think: think.map_or_else(Delay::default, |t| t.get_ref().0),
+        })),
+        (None, None, Some(_)) => match app.count {
+            None => Ok(None),
+            Some(_) => wrong(
+                span.clone(),
+                "what clients send is not counted here",
+                "expected no `count` beside [apps.listen]",
+            ),
+        },
+        (Some(_), Some(clients), _) => {
+            wrong(clients.span(), "requests come at a rate or from clients, not both", EXPECTED)
         }
-        (None, None) => {
-            Err(Error::new(span.clone(), "requests need a pace".to_owned(), expected()))
-        }
+        (_, _, Some(listen)) => wrong(
+            listen.span(),
+            "requests come by themselves or from clients that connect, not both",
+            EXPECTED,
+        ),
+        (None, None, None) => wrong(span.clone(), "requests need a pace", EXPECTED),
     }
 }
 

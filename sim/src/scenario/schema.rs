@@ -12,7 +12,7 @@ use finwait_model::flow::Addr;
 use finwait_model::release::Release;
 use finwait_model::time::Span;
 
-use crate::app::{CloseHow, Delay, Ending};
+use crate::app::{CloseHow, Delay, Ending, Lingering};
 use crate::nat::Forgotten;
 use crate::rng::Ratio;
 use crate::units::{self, Rate};
@@ -215,6 +215,7 @@ pub(super) struct OpenResty {
     pub(super) scattered: bool,
     pub(super) start: Option<Written<Span>>,
     pub(super) count: Option<u64>,
+    pub(super) listen: Option<Spanned<Listen>>,
     pub(super) paths: Option<Spanned<Vec<Path>>>,
     pub(super) pool_size: Option<Spanned<u32>>,
     pub(super) keepalive: Option<Written<Span>>,
@@ -240,6 +241,100 @@ pub(super) struct Path {
     pub(super) share: Option<Spanned<u32>>,
     pub(super) commands: Option<Spanned<u32>>,
     pub(super) hold: Option<Written<Delay>>,
+}
+
+/// `kind = "wrk"`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wrk {
+    pub(super) host: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    pub(super) connections: Spanned<u32>,
+    pub(super) threads: Option<Spanned<u32>>,
+    pub(super) duration: Option<Spanned<Written<Span>>>,
+    pub(super) start: Option<Written<Span>>,
+    pub(super) connection: Option<Written<Connection>>,
+    pub(super) timeout: Option<Spanned<Written<Span>>>,
+    pub(super) turn: Option<Written<Span>>,
+}
+
+/// `kind = "ab"`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ab {
+    pub(super) host: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    pub(super) rate: Spanned<Written<Rate>>,
+    #[serde(default)]
+    pub(super) scattered: bool,
+    pub(super) start: Option<Written<Span>>,
+    pub(super) count: Option<u64>,
+    pub(super) duration: Option<Spanned<Written<Span>>>,
+    pub(super) connection: Option<Written<Connection>>,
+    pub(super) timeout: Option<Spanned<Written<Span>>>,
+}
+
+/// `[apps.listen]`: what clients see of a web server, by nginx's directives.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listen {
+    pub(super) port: Spanned<Ports>,
+    pub(super) backlog: Option<u16>,
+    pub(super) request_bytes: Option<Spanned<u32>>,
+    pub(super) response_bytes: Option<Spanned<u32>>,
+    pub(super) keepalive_timeout: Option<Written<Span>>,
+    pub(super) keepalive_requests: Option<Spanned<u32>>,
+    pub(super) client_header_timeout: Option<Spanned<Written<Span>>>,
+    pub(super) send_timeout: Option<Spanned<Written<Span>>>,
+    pub(super) lingering_close: Option<Written<Lingering>>,
+    pub(super) lingering_time: Option<Written<Span>>,
+    pub(super) lingering_timeout: Option<Spanned<Written<Span>>>,
+}
+
+/// `kind = "nginx"`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nginx {
+    pub(super) host: Spanned<String>,
+    pub(super) listen: Spanned<Listen>,
+    pub(super) workers: Option<Spanned<u32>>,
+    pub(super) service: Option<Written<Delay>>,
+    pub(super) upstream: Option<Spanned<Upstream>>,
+}
+
+/// `[apps.upstream]` of an nginx.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Upstream {
+    pub(super) to: Spanned<String>,
+    #[serde(default)]
+    pub(super) keepalive: u32,
+    pub(super) keepalive_timeout: Option<Spanned<Written<Span>>>,
+    pub(super) keepalive_requests: Option<Spanned<u32>>,
+    pub(super) keepalive_time: Option<Written<Span>>,
+    pub(super) connect_timeout: Option<Spanned<Written<Span>>>,
+    pub(super) read_timeout: Option<Spanned<Written<Span>>>,
+    #[serde(default)]
+    pub(super) ignore_client_abort: bool,
+}
+
+/// `kind = "scripted"`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scripted {
+    pub(super) host: Spanned<String>,
+    pub(super) script: Spanned<String>,
+    pub(super) copies: Option<Spanned<u32>>,
+    pub(super) start: Option<Written<Span>>,
+    pub(super) port: Option<Spanned<Ports>>,
+    pub(super) backlog: Option<u16>,
+}
+
+/// `Connection: keep-alive` or `Connection: close`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Connection {
+    KeepAlive,
+    Close,
 }
 
 /// A box on the way between hosts.
@@ -356,6 +451,27 @@ impl FromText for Ending {
             "keepalive" => Ok(Self::Keepalive),
             "close" => Ok(Self::Close),
             _ => Err("expected \"keepalive\" or \"close\"".to_owned()),
+        }
+    }
+}
+impl FromText for Connection {
+    const EXPECTING: &'static str = "what a request asks for: \"keep-alive\" or \"close\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "keep-alive" => Ok(Self::KeepAlive),
+            "close" => Ok(Self::Close),
+            _ => Err("expected \"keep-alive\" or \"close\"".to_owned()),
+        }
+    }
+}
+impl FromText for Lingering {
+    const EXPECTING: &'static str = "lingering_close: \"on\", \"always\" or \"off\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "on" => Ok(Self::On),
+            "always" => Ok(Self::Always),
+            "off" => Ok(Self::Off),
+            _ => Err("expected \"on\", \"always\" or \"off\"".to_owned()),
         }
     }
 }

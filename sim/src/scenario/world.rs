@@ -3,7 +3,7 @@
 use finwait_model::kernel::Config;
 
 use super::{AppPlan, Scenario};
-use crate::app::{App, Client, Pool, Redis, RedisPlan, Server};
+use crate::app::{Ab, App, Client, Nginx, Pool, Redis, RedisPlan, Scripted, Server, Wrk};
 use crate::host::{Host, Wires};
 use crate::link::Link;
 use crate::nat::Nat;
@@ -93,6 +93,10 @@ fn start(app: &AppPlan, mut stream: Stream) -> App {
         AppPlan::Client(plan) => App::Client(Box::new(Client::new(plan.clone(), stream))),
         AppPlan::Server(plan) => App::Server(Server::new(plan.clone(), stream)),
         AppPlan::Pool(plan) => App::Pool(Box::new(Pool::new(plan.clone(), stream))),
+        AppPlan::Wrk(plan) => App::Wrk(Box::new(Wrk::new(plan.clone()))),
+        AppPlan::Ab(plan) => App::Ab(Box::new(Ab::new(plan.clone(), stream))),
+        AppPlan::Nginx(plan) => App::Nginx(Box::new(Nginx::new(plan.clone(), stream))),
+        AppPlan::Scripted(plan) => App::Scripted(Box::new(Scripted::new(plan.clone(), stream))),
         AppPlan::Redis(plan) => {
             let slow_first = Span::nanos(stream.below(plan.slow_every.ns));
             App::Redis(Redis::new(RedisPlan { slow_first, ..*plan }))

@@ -1,6 +1,7 @@
 //! The engine and its scenarios, as a user sees them.
 
 mod any_boxes;
+mod any_load;
 mod any_scenario;
 mod apps;
 mod bad_scenarios;
@@ -14,6 +15,7 @@ mod golden;
 mod import;
 mod import_hostile;
 mod incident;
+mod load;
 mod measures;
 mod monotone;
 mod recording;

@@ -201,6 +201,9 @@ pub fn hosts(rec: &Recording) -> Result<Vec<HostOutcome>, Error> {
             connects: Default::default(),
             servers: Default::default(),
             pool: None,
+            load: None,
+            web: None,
+            script: None,
             passage: None,
         })
     });

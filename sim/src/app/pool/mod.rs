@@ -20,6 +20,7 @@ use finwait_model::kernel::{Fd, Ready};
 use finwait_model::time::{Instant, Span};
 
 use super::later::{Delay, Later};
+use super::web::{Front, WebTally};
 use super::{AppCx, Got, Pace, Phase, Reason, Tally, Why};
 use crate::latencies::Latencies;
 use crate::rng::Stream;
@@ -36,6 +37,8 @@ pub struct Pool {
     latencies: Latencies,
     connects: Latencies,
     pools_tally: PoolTally,
+    /// Its clients, if requests come from some.
+    front: Option<Front>,
     /// When the next request comes (open loop), or the first ones do (closed loop).
     next_open: Option<Instant>,
     thinking: Later,
@@ -83,9 +86,10 @@ impl Pool {
     /// A web server before its first request; `stream` is its own chance.
     pub fn new(plan: PoolPlan, stream: Stream) -> Self {
         let think = match plan.pace {
-            Pace::Open { .. } => Delay::default(),
-            Pace::Closed { think, .. } => think,
+            Some(Pace::Open { .. }) | None => Delay::default(),
+            Some(Pace::Closed { think, .. }) => think,
         };
+        let comes_by_itself = plan.pace.is_some() && plan.count != Some(0);
         Self {
             thinking: Later::new(think),
             connecting: Later::new(Delay::always(plan.connect_timeout)),
@@ -94,7 +98,8 @@ impl Pool {
             holding: plan.paths.iter().map(|path| Later::new(path.hold)).collect(),
             retrying: Later::new(Delay::always(Span::millis(1))),
             free_users: 0,
-            next_open: (plan.count != Some(0)).then_some(Instant::ZERO + plan.start),
+            next_open: comes_by_itself.then_some(Instant::ZERO + plan.start),
+            front: plan.front.clone().map(Front::new),
             tally: Tally::default(),
             latencies: Latencies::default(),
             connects: Latencies::default(),
@@ -124,6 +129,10 @@ impl Pool {
     pub const fn connects(&self) -> &Latencies {
         &self.connects
     }
+    /// What it counted of its clients, if it has some.
+    pub fn web(&self) -> Option<&WebTally> {
+        self.front.as_ref().map(Front::tally)
+    }
     /// What it is meant to do.
     pub const fn plan(&self) -> &PoolPlan {
         &self.plan
@@ -133,9 +142,13 @@ impl Pool {
             [&self.thinking, &self.retrying, &self.connecting, &self.reading, &self.idling];
         let queues = queues.into_iter().chain(&self.holding).filter_map(Later::due);
         let waits = self.waiting_until.front().map(|w| w.0);
-        queues.chain(self.next_open).chain(waits).min()
+        let front = self.front.as_ref().and_then(Front::due);
+        queues.chain(self.next_open).chain(waits).chain(front).min()
     }
     pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
+        if let Some(front) = &mut self.front {
+            front.run(cx);
+        }
         if self.next_open.is_some_and(|at| at <= cx.now) {
             self.open_due(cx);
         }
@@ -181,6 +194,12 @@ impl Pool {
     pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
         let Some(conn) = cx.conn(fd) else { return };
         let phase = conn.phase;
+        if let Some(front) = &mut self.front
+            && (phase == Phase::Listening || front.has(fd))
+        {
+            front.wake(fd, ready, cx);
+            return self.serve_waiting(cx);
+        }
         let gone = ready.has(Ready::RDHUP) || ready.has(Ready::HUP) || ready.has(Ready::ERR);
         if gone && let Some(held) = self.held(fd) {
             held.eof = true;

@@ -3,7 +3,7 @@
 use finwait_model::flow::Endpoint;
 use finwait_model::time::Span;
 
-use crate::app::{Delay, Pace};
+use crate::app::{Delay, FrontPlan, Pace};
 
 /// A web server whose workers talk to a backend through pools.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,8 +12,10 @@ pub struct PoolPlan {
     pub targets: Vec<Endpoint>,
     /// Worker processes; each has pools of its own, and requests come to them in turn.
     pub workers: u32,
-    /// When requests come.
-    pub pace: Pace,
+    /// When requests come; `None`: when its clients send them.
+    pub pace: Option<Pace>,
+    /// What its clients see, if it has some: OpenResty is an nginx.
+    pub front: Option<FrontPlan>,
     /// When the first one comes.
     pub start: Span,
     /// How many at most.

@@ -7,6 +7,7 @@ use finwait_model::time::{Instant, Span};
 use super::cache::{Cache, Take};
 use super::plan::Ending;
 use super::{Held, Pool, USER};
+use crate::app::web::{Front, Status};
 use crate::app::{AppCx, Pace, Phase, Reason};
 use crate::watch::Watch;
 
@@ -14,6 +15,8 @@ use crate::watch::Watch;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     number: u64,
+    /// Whose it is, if it came from a client.
+    client: Option<Fd>,
     /// Which code serves it.
     path: usize,
     /// Whom it asks.
@@ -30,7 +33,8 @@ pub(super) struct Request {
 impl Pool {
     pub(super) fn open_due(&mut self, cx: &mut AppCx<'_, impl Watch>) {
         match self.plan.pace {
-            Pace::Open { rate, scattered } => {
+            None => self.next_open = None,
+            Some(Pace::Open { rate, scattered }) => {
                 self.request(cx);
                 let mut next =
                     Instant::ZERO + self.plan.start + rate.due(self.pools_tally.requests);
@@ -39,7 +43,7 @@ impl Pool {
                 }
                 self.next_open = self.may_come().then_some(next);
             }
-            Pace::Closed { workers, .. } => {
+            Some(Pace::Closed { workers, .. }) => {
                 self.next_open = None;
                 for _ in 0..workers {
                     self.request(cx);
@@ -55,16 +59,28 @@ impl Pool {
         if !self.may_come() {
             return;
         }
+        let worker = (self.pools_tally.requests % u64::from(self.plan.workers)) as u32;
+        self.begin(worker, None, cx);
+    }
+    /// A client's request comes, to the worker that accepted its connection.
+    fn request_of(&mut self, client: Fd, cx: &mut AppCx<'_, impl Watch>) {
+        let worker = self.front.as_ref().and_then(|front| front.worker_of(client));
+        self.begin(worker.unwrap_or(0), Some(client), cx);
+    }
+    fn begin(&mut self, worker: u32, client: Option<Fd>, cx: &mut AppCx<'_, impl Watch>) {
         let number = self.pools_tally.requests;
         self.pools_tally.requests += 1;
-        let worker = (number % u64::from(self.plan.workers)) as u32;
         // Workers take the requests in turn, and each its targets.
         let target = (number / u64::from(self.plan.workers)) as usize % self.plan.targets.len();
         let path = self.draw_path();
         let left = self.plan.paths[path].commands;
         let pool = (worker, if self.plan.shared { 0 } else { target as u32 });
         let began = cx.now;
-        self.ask(Request { number, path, target, pool, began, left, pooled: false }, false, cx);
+        self.ask(
+            Request { number, client, path, target, pool, began, left, pooled: false },
+            false,
+            cx,
+        );
     }
     fn draw_path(&mut self) -> usize {
         let all: u64 = self.plan.paths.iter().map(|p| u64::from(p.share)).sum();
@@ -106,7 +122,7 @@ impl Pool {
             }
             Take::TooMany => {
                 self.pools_tally.error("too many waiting connect operations");
-                self.over(false, cx);
+                self.over(request.client, false, cx);
             }
         }
     }
@@ -213,7 +229,7 @@ impl Pool {
             Ending::Keepalive => self.keep(fd, cx),
             Ending::Close => self.close(fd, Reason::ShortCode, cx),
         }
-        self.over(true, cx);
+        self.over(request.client, true, cx);
     }
     /// The request fails, and its connection is closed.
     pub(super) fn fail(
@@ -229,12 +245,16 @@ impl Pool {
             self.pools_tally.failed_pooled += 1;
         }
         self.close(fd, reason, cx);
-        self.over(false, cx);
+        self.over(request.and_then(|request| request.client), false, cx);
     }
-    /// A request is over, well or not; whoever had sent it sends another one after a pause. After a
-    /// failure there is always one, or it might fail at once, and for ever.
-    fn over(&mut self, well: bool, cx: &mut AppCx<'_, impl Watch>) {
-        if let Pace::Closed { think, .. } = self.plan.pace {
+    /// A request is over, well or not: its client gets the answer, or the 502 that the code sends
+    /// instead. Whoever had sent it sends another one after a pause. After a failure there is always
+    /// one, or it might fail at once, and for ever.
+    fn over(&mut self, client: Option<Fd>, well: bool, cx: &mut AppCx<'_, impl Watch>) {
+        if let (Some(front), Some(client)) = (&mut self.front, client) {
+            front.reply(client, if well { Status::Ok } else { Status::BadGateway }, cx);
+        }
+        if let Some(Pace::Closed { think, .. }) = self.plan.pace {
             match (well, think.is_none()) {
                 (true, true) => self.free_users += 1,
                 (true, false) => {
@@ -257,7 +277,7 @@ impl Pool {
                 pool.gives_up(number);
             }
             self.pools_tally.error("timeout");
-            self.over(false, cx);
+            self.over(request.client, false, cx);
         }
     }
     /// Lets those who wait have what has come free, and users who do not pause ask again.
@@ -268,6 +288,8 @@ impl Pool {
                 if let Some(request) = waiting.and_then(|number| self.waiting.remove(&number)) {
                     self.ask(request, true, cx);
                 }
+            } else if let Some(client) = self.front.as_mut().and_then(Front::next_request) {
+                self.request_of(client, cx);
             } else if self.free_users > 0 {
                 self.free_users -= 1;
                 self.request(cx);
