@@ -249,7 +249,7 @@ impl Parser<'_> {
         }
         let tail = words.split_off(place);
         let (sign, name) = (&tail[0], &tail[1]);
-        if sign.text == "as" && !opens {
+        if sign.text == "as" && !opens && VERBS.contains(&words[0].text) {
             let message = format!("`{}` gives no name to a connection", words[0].text);
             return wrong(sign.span.clone(), message, "expected `on NAME`");
         }

@@ -92,6 +92,87 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("port = 6379", "port = ", "18:8 "),
 ];
 
+/// A scenario with the newer applications.
+const WEB: &str = r#"duration = "10s"
+[hosts.load]
+kernel = "6.18"
+[hosts.web]
+kernel = "6.18"
+[[apps]]
+kind = "wrk"
+host = "load"
+to = "web:80"
+connections = 10
+[[apps]]
+kind = "nginx"
+host = "web"
+[apps.listen]
+port = 80
+[[apps]]
+kind = "scripted"
+host = "load"
+script = '''
+connect web:80 as a   # a comment
+  send 100 on a
+repeat 3
+recv 100 on a = any
+end
+close on a
+'''
+"#;
+
+/// The same for it.
+const WEB_MISTAKES: &[(&str, &str, &str)] = &[
+    ("connections = 10", "connections = 1", "10:15 1 connections for 2 threads | expected at least 2"),
+    ("web:80\"", "web:80-81\"", "9:6 one load goes to one port"),
+    ("connections = 10", "connections = 10\nduration = \"0s\"", "11:12 the duration of wrk is zero"),
+    ("connections = 10", "connections = 10\nconnection = \"open\"", "11:14 \"open\" does not fit"),
+    ("port = 80", "port = 80\nlingering_close = \"no\"", "16:19 \"no\" does not fit here"),
+    ("port = 80", "port = 80\nrequest_bytes = 0", "16:17 a request without a byte is none"),
+    (
+        "[[apps]]\nkind = \"scripted\"",
+        "[[apps]]\nkind = \"ab\"\nhost = \"load\"\nto = \"web:80\"\nrate = \"1/s\"\n[[apps]]\n\
+         kind = \"scripted\"",
+        "6:1 clients of one web server want different things of a connection",
+    ),
+    (
+        "kind = \"nginx\"\nhost = \"web\"\n[apps.listen]",
+        "kind = \"server\"\nhost = \"web\"",
+        "6:1 the server behind the target answers once on each connection",
+    ),
+    ("connect web:80 as", "conect web:80 as", "20:1 \"conect\" is no system call of a script"),
+    ("connect web:80 as", "connect wob:80 as", "20:9 no host is called \"wob\""),
+    ("connect web:80 as a", "connect web:80 as", "20:16 a name is missing"),
+    ("send 100 on a", "send 100 on b", "21:15 no connection is called \"b\" here | expected connect"),
+    ("send 100 on a", "send much on a", "21:8 \"much\" does not fit here | expected a number of"),
+    ("send 100 on a", "send 100", "21:3 there is no connection for `send`"),
+    ("send 100 on a", "send 100 200 on a", "21:12 \"200\" is too much"),
+    ("send 100 on a", "send", "21:3 there is no connection"),
+    ("send 100 on a", "shutdown on a", "21:16 something is missing here | expected rd, wr or"),
+    ("send 100 on a", "setsockopt SO_LINGR 0 on a", "21:14 \"SO_LINGR\" is no option that scripts"),
+    ("send 100 on a", "setsockopt SO_LINGER 1ms on a", "21:24 \"1ms\" does not fit here"),
+    ("send 100 on a", "wait 5 on a", "21:8 \"5\" does not fit here | expected a time"),
+    ("send 100 on a", "accept", "21:3 this program listens on no port | expected `port"),
+    ("repeat 3", "repeat often", "22:8 \"often\" does not fit here | expected how often"),
+    ("repeat 3\n", "", "23:1 nothing ends here"),
+    ("end\n", "", "22:1 this `repeat` has no end"),
+    ("= any", "= ECONRESET", "23:17 \"ECONRESET\" is nothing that a call answers"),
+    ("= any", "=", "23:15 nothing is expected here"),
+];
+
+#[test]
+fn mistakes_in_web_servers_and_scripts_are_named_with_their_place() {
+    Scenario::parse(WEB, "web").expect("it is good");
+    for (from, to, expected) in WEB_MISTAKES {
+        let text = WEB.replacen(from, to, 1);
+        assert_ne!(&text, WEB, "{from:?} does not occur");
+        let Err(error) = Scenario::parse(&text, "bad") else { panic!("{to:?} was accepted") };
+        let (line, column) = error.position(&text).expect("every error has a place");
+        let actual = format!("{line}:{column} {} | {}", error.message, error.expected);
+        assert!(actual.starts_with(expected), "{to:?}\nexpected: {expected}\n  actual: {actual}");
+    }
+}
+
 #[test]
 fn the_good_one_is_good() {
     let scenario = Scenario::parse(GOOD, "good").expect("it is good");
