@@ -123,9 +123,17 @@ close on a
 
 /// The same for it.
 const WEB_MISTAKES: &[(&str, &str, &str)] = &[
-    ("connections = 10", "connections = 1", "10:15 1 connections for 2 threads | expected at least 2"),
+    (
+        "connections = 10",
+        "connections = 1",
+        "10:15 1 connections for 2 threads | expected at least 2",
+    ),
     ("web:80\"", "web:80-81\"", "9:6 one load goes to one port"),
-    ("connections = 10", "connections = 10\nduration = \"0s\"", "11:12 the duration of wrk is zero"),
+    (
+        "connections = 10",
+        "connections = 10\nduration = \"0s\"",
+        "11:12 the duration of wrk is zero",
+    ),
     ("connections = 10", "connections = 10\nconnection = \"open\"", "11:14 \"open\" does not fit"),
     ("port = 80", "port = 80\nlingering_close = \"no\"", "16:19 \"no\" does not fit here"),
     ("port = 80", "port = 80\nrequest_bytes = 0", "16:17 a request without a byte is none"),
@@ -143,7 +151,11 @@ const WEB_MISTAKES: &[(&str, &str, &str)] = &[
     ("connect web:80 as", "conect web:80 as", "20:1 \"conect\" is no system call of a script"),
     ("connect web:80 as", "connect wob:80 as", "20:9 no host is called \"wob\""),
     ("connect web:80 as a", "connect web:80 as", "20:16 a name is missing"),
-    ("send 100 on a", "send 100 on b", "21:15 no connection is called \"b\" here | expected connect"),
+    (
+        "send 100 on a",
+        "send 100 on b",
+        "21:15 no connection is called \"b\" here | expected connect",
+    ),
     ("send 100 on a", "send much on a", "21:8 \"much\" does not fit here | expected a number of"),
     ("send 100 on a", "send 100", "21:3 there is no connection for `send`"),
     ("send 100 on a", "send 100 200 on a", "21:12 \"200\" is too much"),
