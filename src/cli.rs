@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Verify(cmd::verify::Args),
     Explain(cmd::explain::Args),
     Learn(cmd::learn::Args),
+    Explore(cmd::explore::Args),
     Ss(cmd::view::ss::Args),
     Nstat(cmd::view::nstat::Args),
     Netstat(cmd::view::netstat::Args),

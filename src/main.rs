@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => cmd::verify::run(&args),
         Some(Command::Explain(args)) => cmd::explain::run(&args),
         Some(Command::Learn(args)) => cmd::learn::run(&args),
+        Some(Command::Explore(args)) => cmd::explore::run(&args),
         Some(Command::Ss(args)) => cmd::view::ss::run(&args),
         Some(Command::Nstat(args)) => cmd::view::nstat::run(&args),
         Some(Command::Netstat(args)) => cmd::view::netstat::run(&args),

@@ -34,6 +34,7 @@ extern crate alloc;
 
 pub mod api;
 pub mod behaviour;
+mod canon;
 pub mod cause;
 pub mod counters;
 pub mod deathrow;

@@ -10,6 +10,7 @@ pub mod capacity;
 pub mod capture;
 pub mod check;
 pub mod digest;
+pub mod explore;
 pub mod findings;
 pub mod glossary;
 pub mod host;

@@ -4,6 +4,7 @@ pub(crate) mod ask;
 pub(crate) mod card;
 pub(crate) mod compare;
 pub(crate) mod explain;
+pub(crate) mod explore;
 pub(crate) mod export;
 mod extract;
 pub(crate) mod import;

@@ -9,7 +9,7 @@ pub(crate) mod json;
 mod load;
 mod resets;
 mod tables;
-mod text;
+pub(crate) mod text;
 
 use std::fmt::Write as _;
 

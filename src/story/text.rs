@@ -3,7 +3,7 @@
 pub(super) use finwait_sim::text::{grouped, millis, seconds, wrapped};
 
 /// A number of things: `1 bucket`, `2,000 buckets`.
-pub(super) fn counted(number: u64, thing: &str) -> String {
+pub(crate) fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", grouped(number))
 }

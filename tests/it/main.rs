@@ -9,6 +9,7 @@ mod compare;
 mod connections;
 mod docs;
 mod explain;
+mod explore;
 mod gallery;
 mod generated_docs;
 #[path = "../../sim/tests/it/golden.rs"]

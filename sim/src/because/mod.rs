@@ -92,6 +92,11 @@ impl Explain {
         let pasts = std::iter::repeat_with(Pasts::default).take(hosts).collect();
         Self { pasts, groups: BTreeMap::new(), boxes: Vec::new() }
     }
+    /// For so many hosts with a handful of connections.
+    pub fn small(hosts: usize) -> Self {
+        let pasts = std::iter::repeat_with(|| Pasts::with_sets(8)).take(hosts).collect();
+        Self { pasts, groups: BTreeMap::new(), boxes: Vec::new() }
+    }
     /// The same for a world in which these hosts are boxes on the way of others.
     pub fn with_boxes(self, boxes: Vec<HostId>) -> Self {
         Self { boxes, ..self }

@@ -58,11 +58,7 @@ pub(super) struct Pasts {
 
 impl Default for Pasts {
     fn default() -> Self {
-        Self {
-            marks: vec![[0; WAYS]; SETS],
-            turns: vec![0; SETS],
-            entries: vec![Past::new(FourTuple::default()); SETS * WAYS],
-        }
+        Self::with_sets(SETS)
     }
 }
 
@@ -73,8 +69,16 @@ impl Past {
 }
 
 impl Pasts {
-    fn set(flow: FourTuple) -> usize {
-        flow.hash() as usize % SETS
+    /// With so many sets, a power of two.
+    pub(super) fn with_sets(sets: usize) -> Self {
+        Self {
+            marks: vec![[0; WAYS]; sets],
+            turns: vec![0; sets],
+            entries: vec![Past::new(FourTuple::default()); sets * WAYS],
+        }
+    }
+    fn set(&self, flow: FourTuple) -> usize {
+        flow.hash() as usize & (self.marks.len() - 1)
     }
     /// Never 0, and different for nearly all flows of a set.
     const fn mark(flow: FourTuple) -> u32 {
@@ -84,7 +88,7 @@ impl Pasts {
     }
     /// Where the flow is, as set and way.
     fn place(&self, flow: FourTuple) -> Option<(usize, usize)> {
-        let (set, mark) = (Self::set(flow), Self::mark(flow));
+        let (set, mark) = (self.set(flow), Self::mark(flow));
         let is_it = |way: usize| self.entries[set * WAYS + way].flow == flow;
         let marks = &self.marks[set];
         (0..WAYS).find(|&way| marks[way] == mark && is_it(way)).map(|way| (set, way))
@@ -104,7 +108,7 @@ impl Pasts {
     /// The flow's entry; makes one in place of the one that came first into its set.
     fn entry(&mut self, flow: FourTuple) -> &mut Past {
         let (set, way) = self.place(flow).unwrap_or_else(|| {
-            let set = Self::set(flow);
+            let set = self.set(flow);
             let way = usize::from(self.turns[set]);
             self.turns[set] = ((way + 1) % WAYS) as u8;
             self.marks[set][way] = Self::mark(flow);
@@ -191,7 +195,7 @@ mod tests {
         let mut pasts = Pasts::default();
         let same_set: Vec<FourTuple> = (0..=u16::MAX)
             .map(flow)
-            .filter(|f| Pasts::set(*f) == Pasts::set(flow(1)))
+            .filter(|f| pasts.set(*f) == pasts.set(flow(1)))
             .take(WAYS + 1)
             .collect();
         assert_eq!(same_set.len(), WAYS + 1);

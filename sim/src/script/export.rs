@@ -328,14 +328,7 @@ impl Writer {
 
     /// The header in relative numbers, options in the kernel's order.
     fn segment(&self, s: &Segment, own: u32, other: u32, ts: (u32, u32)) -> String {
-        let flags = if s.flags == Flags::NONE { "-".to_owned() } else { s.flags.to_string() };
-        let made_up = s.flags.has(Flags::RST | Flags::ACK) && s.seq.0 == 0;
-        let seq = if made_up { 0 } else { s.seq.0.wrapping_sub(own) };
-        let end = seq.wrapping_add(s.len.into());
-        let mut text = format!("{flags} {seq}:{end}({})", s.len);
-        if s.flags.ack() {
-            text.push_str(&format!(" ack {}", s.ack.0.wrapping_sub(other)));
-        }
+        let mut text = header(s, own, other);
         if s.flow == self.flow {
             text.push_str(&options(s, other, ts));
         }
@@ -347,8 +340,21 @@ impl Writer {
     }
 }
 
+/// Flags and numbers, counted from where those of its sender and of the other end begin.
+pub(crate) fn header(s: &Segment, own: u32, other: u32) -> String {
+    let flags = if s.flags == Flags::NONE { "-".to_owned() } else { s.flags.to_string() };
+    let made_up = s.flags.has(Flags::RST | Flags::ACK) && s.seq.0 == 0;
+    let seq = if made_up { 0 } else { s.seq.0.wrapping_sub(own) };
+    let end = seq.wrapping_add(s.len.into());
+    let mut text = format!("{flags} {seq}:{end}({})", s.len);
+    if s.flags.ack() {
+        text.push_str(&format!(" ack {}", s.ack.0.wrapping_sub(other)));
+    }
+    text
+}
+
 /// ` <mss 1460,…>`, with timestamps that begin at 1.
-fn options(s: &Segment, sack_base: u32, ts: (u32, u32)) -> String {
+pub(crate) fn options(s: &Segment, sack_base: u32, ts: (u32, u32)) -> String {
     let words: Vec<_> = wire_options(&s.options, ts.0, sack_base)
         .into_iter()
         .map(|option| match option {
