@@ -48,6 +48,7 @@ pub(crate) enum Command {
     Netstat(cmd::view::netstat::Args),
     Sockstat(cmd::view::sockstat::Args),
     Sysctl(cmd::view::sysctl::Args),
+    Redis(cmd::view::redis::Args),
     Trace(cmd::view::trace::Args),
     Top(cmd::view::top::Args),
     Plot(Box<cmd::plot::Args>),

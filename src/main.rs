@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Some(Command::Netstat(args)) => cmd::view::netstat::run(&args),
         Some(Command::Sockstat(args)) => cmd::view::sockstat::run(&args),
         Some(Command::Sysctl(args)) => cmd::view::sysctl::run(&args),
+        Some(Command::Redis(args)) => cmd::view::redis::run(&args),
         Some(Command::Trace(args)) => cmd::view::trace::run(&args),
         Some(Command::Top(args)) => cmd::view::top::run(&args),
         Some(Command::Plot(args)) => cmd::plot::run(&args),

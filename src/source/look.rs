@@ -1,16 +1,18 @@
 //! How a run stands at an instant, and what happens in it.
 
 use std::io::Cursor;
+use std::ops::ControlFlow;
 
 use finwait_model::cause::Cause;
 use finwait_model::segment::Segment;
 use finwait_model::sink::Note;
 use finwait_model::time::{Instant, Span};
-use finwait_sim::recording::{Filter, Header, Recorder, Recording, What};
+use finwait_sim::app::Call;
+use finwait_sim::recording::{Event, Filter, Header, Recorder, Recording, What};
 use finwait_sim::run::{Progress, run_watched};
 use finwait_sim::sample::Sample;
 use finwait_sim::view::HostView;
-use finwait_sim::watch::{Count, Sent, Watch};
+use finwait_sim::watch::{Count, Sent, Trigger, Watch};
 use finwait_sim::world::{HostId, Turns, World};
 
 use super::{Kind, Source, broken};
@@ -99,6 +101,32 @@ impl Source {
         }
         Ok(())
     }
+    /// Every system call of those hosts before `to`, in order.
+    pub(crate) fn calls(
+        &mut self,
+        hosts: &[HostId],
+        to: Instant,
+        mut told: impl FnMut(Instant, HostId, &Call),
+    ) -> Result<(), Failure> {
+        let Kind::Recorded(recording) = &self.kind else {
+            let told = |at, host, call: &Call| {
+                if hosts.contains(&host) {
+                    told(at, host, call);
+                }
+            };
+            let mut listener = Listener { step: (Instant::ZERO, HostId(0)), told };
+            return self.simulate(to, &mut listener, |_, _| Ok(()));
+        };
+        let show = |event: &Event| {
+            if let What::Call(call) = &event.what
+                && hosts.contains(&event.host)
+            {
+                told(event.at, event.host, call);
+            }
+            ControlFlow::Continue(())
+        };
+        recording.each_event(Instant::ZERO..to, show).map_err(|e| broken(&self.path, &e))
+    }
     /// The run as a recording; a scenario is played to its end and recorded in memory.
     pub(crate) fn into_recording(self) -> Result<Recording, Failure> {
         let scenario = match self.kind {
@@ -138,6 +166,26 @@ impl Source {
         }
         bar.finish();
         Ok(())
+    }
+}
+
+/// Hears every system call.
+struct Listener<F> {
+    /// When the step that goes on began, and whose it is.
+    step: (Instant, HostId),
+    told: F,
+}
+
+impl<F: FnMut(Instant, HostId, &Call)> Watch for Listener<F> {
+    const NOTES: bool = false;
+    const STEPS: bool = true;
+    fn sent(&mut self, _sent: &Sent<'_>) {}
+    fn begins(&mut self, at: Instant, host: HostId, _trigger: Trigger<'_>) {
+        self.step = (at, host);
+    }
+    fn called(&mut self, call: &Call) {
+        let (at, host) = self.step;
+        (self.told)(at, host, call);
     }
 }
 

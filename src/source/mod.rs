@@ -86,6 +86,16 @@ impl Source {
             Kind::Recorded(recording) => Some(recording),
         }
     }
+    /// What was run, as a scenario; a recording has its text.
+    pub(crate) fn scenario(&self) -> Result<Scenario, Failure> {
+        match &self.kind {
+            Kind::Simulated { scenario, .. } => Ok((**scenario).clone()),
+            Kind::Recorded(recording) => recording.scenario().map_err(|error| {
+                let why = format!("the scenario in {} cannot be read", self.path);
+                Failure::Input(format!("error: {why}: {error}"))
+            }),
+        }
+    }
     /// What was run.
     pub(crate) fn name(&self) -> &str {
         &self.about.scenario

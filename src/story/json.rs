@@ -146,7 +146,7 @@ fn host(outcome: &HostOutcome, simulated: Span) -> Host {
             fin_wait2: peak.fin_wait2,
         },
         rst_sent: outcome.rst.iter().map(rst).collect(),
-        pool: apps::pool_json(outcome),
+        pool: apps::pool_json(outcome, simulated),
         servers: apps::servers_json(outcome),
         load: load::load_json(outcome, simulated),
         http: load::http_json(outcome),

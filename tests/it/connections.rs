@@ -19,6 +19,30 @@ fn a_ladder_is_printed_unless_a_picture_is_asked_for() {
     assert_ne!(second.stdout, ended.stdout);
 }
 
+/// smoltcp stays in FIN-WAIT-2 for 90 s and in TIME-WAIT for 10 s; Linux is gone after 60 s, and
+/// answers the FIN with a RST.
+#[test]
+fn ladders_of_closes_between_linux_and_smoltcp() {
+    let run = "examples/scenarios/smoltcp-close.toml";
+    let mut both = String::new();
+    for flow in ["peer:62774-web:80", "web:37180-peer:80"] {
+        let ended = finwait(&["plot", run, "ladder", "--flow", flow]);
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+        both += &format!("> finwait plot {run} ladder --flow {flow}\n{}\n", ended.stdout);
+    }
+    golden::check("plot-ladder-smoltcp.txt", &both);
+    let (smoltcp, linux) = both
+        .split_once("> finwait plot")
+        .map_or(("", ""), |(_, rest)| rest.split_once("> finwait plot").expect("two ladders"));
+    // In FIN-WAIT-2 for 90 s, in TIME-WAIT for 10 s.
+    assert!(
+        smoltcp.contains("\n  90.006000 s ") && smoltcp.contains("\n 100.006000 s "),
+        "{smoltcp}"
+    );
+    assert!(smoltcp.contains("TIME-WAIT │") && !smoltcp.contains("RST"), "{smoltcp}");
+    assert!(linux.contains("bucket expires") && linux.contains("rst-no-socket"), "{linux}");
+}
+
 #[test]
 fn a_ladder_is_told_to_programs() {
     let ended = finwait(&["plot", RUN, "ladder", "--json"]);

@@ -87,6 +87,31 @@ const PICTURES: &[Picture] = &[
         words: "How often each edge was taken, and why. Here each bucket in TIME-WAIT gives its \
                 place to a new connect() (tcp_tw_reuse).",
     },
+    Picture {
+        file: "ages.svg",
+        typed: "examples/scenarios/short-code.toml ages",
+        heading: "How old pooled connections are when they are closed",
+        words: "3 % of the requests end with close(), and each destroys a connection of the pool: \
+                most of them die young, long before the pool's 5 s of idleness. Nearly all \
+                requests find a connection all the same. More of that: [pools.md](pools.md).",
+    },
+    Picture {
+        file: "short-share.svg",
+        typed: "docs/gallery/short-share.csv map --curves --x short_code_percent --y max_tw_buckets \
+                --measure peak_buckets",
+        heading: "TIME-WAIT against the share of short-connection code",
+        words: "The same web server with more and more code that calls close(), and three tables. \
+                With none of it a few tens of buckets are left by connections that were idle in \
+                the pool; a few per cent fill the table.",
+    },
+    Picture {
+        file: "smoltcp.svg",
+        typed: "examples/scenarios/smoltcp-close.toml ladder --flow peer:62774-web:80 --width 1100",
+        heading: "A TCP that is not Linux closes first",
+        words: "smoltcp waits 90 s in FIN-WAIT-2, where Linux would have given up after 60 s \
+                (tcp_fin_timeout), and then 10 s in TIME-WAIT. What else differs: \
+                [smoltcp.md](smoltcp.md).",
+    },
 ];
 
 fn folder() -> PathBuf {
@@ -109,6 +134,7 @@ fn drawn(picture: &Picture) -> String {
 #[test]
 fn pictures_are_as_in_the_gallery() {
     sweep();
+    short_share();
     for picture in PICTURES {
         let svg = drawn(picture);
         assert!(svg.len() < 80_000, "{} is too large for a page", picture.file);
@@ -144,6 +170,50 @@ fn sweep() {
         }
     }
     golden::check_at(&folder().join("gallery/sweep.csv"), &table);
+}
+
+/// Per cent of the requests that end with close(), and rooms of the table.
+const SHARES: [&str; 11] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"];
+const ROOMS: [u32; 3] = [250, 500, 262_144];
+
+/// How full the table of a web server becomes with more and more short-connection code: 33 short
+/// runs.
+fn short_share() {
+    let path = folder().join("../examples/scenarios/short-code.toml");
+    let text = std::fs::read_to_string(path).expect("it is there");
+    let head =
+        "short_code_percent,max_tw_buckets,peak_buckets,refused_buckets,rst_sent,hit_rate_percent";
+    let mut table = format!("{head}\n");
+    for share in SHARES {
+        for room in ROOMS {
+            let with_share = text.replace("share = \"3%\"", &format!("share = \"{share}%\""));
+            let limit = "\"net.ipv4.tcp_max_tw_buckets\" = ";
+            let with_room =
+                with_share.replace(&format!("{limit}250\n"), &format!("{limit}{room}\n"));
+            let scenario = Scenario::parse(&with_room, "short-code").expect("it is one");
+            let outcome = run(&scenario, Turns::Forward, |_| ());
+            let web = outcome.host("web").expect("it takes part");
+            let pool = web.pool.as_ref().expect("it has one");
+            let refused = web.series.last().map_or(0, |sample| sample.overflows);
+            let hits = pool.hits * 10_000 / (pool.hits + pool.misses);
+            let (peak, rsts) = (web.peak.tw, web.rst_count());
+            let _ = writeln!(
+                table,
+                "{share},{room},{peak},{refused},{rsts},{}.{:02}",
+                hits / 100,
+                hits % 100
+            );
+            // What the page says of it.
+            match share {
+                "0" => assert!((10..100).contains(&peak) && refused == 0, "a few tens: {peak}"),
+                "5" | "7" | "10" if room == 250 => {
+                    assert!(peak == 250 && refused > 300, "{share} %")
+                }
+                _ => {}
+            }
+        }
+    }
+    golden::check_at(&folder().join("gallery/short-share.csv"), &table);
 }
 
 fn swept(rate: u32, limit: u32) -> String {

@@ -1,13 +1,14 @@
 //! Simulated hosts and real programs: curl, Python and a real Redis talk through a TUN device in a
 //! namespace of finwait's own.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::outside::here;
-use crate::program::{Ended, command, finwait, interrupt_at, scratch};
+use crate::outside::{self, here};
+use crate::program::{Ended, command, finwait, interrupt_at, scratch, text};
 
 /// Can this process make namespaces with TUN devices? Says why not; `FINWAIT_LIVE=require` forbids
 /// that.
@@ -56,9 +57,11 @@ fn curl_is_served_by_a_simulated_3_10() {
         return;
     }
     let script = "for i in $(seq 12); do curl -sS http://10.0.0.1/ || exit 1; done";
-    let ended = beside(WEB, &["--real", "client"], script);
+    let pcap = scratch("live-pcap").join("run.pcap");
+    let ended = beside(WEB, &["--real", "client", "--pcap", text(&pcap)], script);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     assert_eq!(ended.stderr.matches("hello").count(), 12, "{}", ended.stderr);
+    passed_the_device(&pcap);
     let (_, summary) = told(&ended);
     let web = &summary["hosts"]["web"];
     assert_eq!(counter(web, "TcpPassiveOpens"), 12);
@@ -66,6 +69,27 @@ fn curl_is_served_by_a_simulated_3_10() {
     assert_eq!(counter(web, "TcpExtTCPTimeWaitOverflow"), 2);
     assert_eq!(web["sockstat"]["tw"], 10);
     assert_eq!(summary["hosts"]["client"]["stack"], "real");
+}
+
+/// The file has every packet of twelve downloads, in both directions, with the words that were said.
+fn passed_the_device(pcap: &Path) {
+    let bytes = std::fs::read(pcap).expect("it was written");
+    let said = |words: &[u8]| bytes.windows(words.len()).filter(|w| *w == words).count();
+    assert_eq!((said(b"GET / HTTP/1.1"), said(b"hello\n")), (12, 12));
+    if !here("tshark") {
+        return;
+    }
+    let fields =
+        ["ip.src", "tcp.flags.syn", "tcp.flags.ack", "tcp.flags.fin", "tcp.checksum.status"];
+    let shown = outside::tshark(pcap, 80, &fields);
+    let tcp: Vec<_> = shown.iter().filter(|packet| packet[1].len() > 0).collect();
+    let count = |wanted: &dyn Fn(&[String]) -> bool| tcp.iter().filter(|p| wanted(p)).count();
+    let is = |field: &str| field == "True" || field == "1";
+    assert_eq!(count(&|p| is(&p[1]) && !is(&p[2]) && p[0] == "10.0.0.2"), 12, "SYNs of curl");
+    assert_eq!(count(&|p| is(&p[1]) && is(&p[2]) && p[0] == "10.0.0.1"), 12, "SYN ACKs of web");
+    assert_eq!(count(&|p| is(&p[3]) && p[0] == "10.0.0.1"), 12, "FINs of web");
+    assert!(count(&|p| is(&p[3])) == 24 && tcp.len() >= 12 * 9, "{tcp:?}");
+    assert_eq!(count(&|p| p[4] != "1" && p[4] != "Good"), 0, "checksums are right");
 }
 
 #[test]
@@ -194,7 +218,7 @@ fn it_ends_in_time_or_when_asked_and_leaves_nothing() {
     assert_eq!(output.status.code(), Some(130));
     std::thread::sleep(Duration::from_millis(100));
     let pid = std::fs::read_to_string(&mark).expect("it was written");
-    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists(), "its program has ended, too");
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "its program has ended, too");
     let ss = finwait(&["ss", &record.display().to_string(), "--at", "0.1s", "-tan"]);
     // Nobody listens there: the real kernel refuses each SYN.
     let wire = finwait(&["tcpdump", &record.display().to_string(), "-nn", "-c", "4"]);
@@ -212,6 +236,8 @@ fn a_namespace_that_is_there_is_used_and_the_own_one_refused() {
     let own = finwait(&["live", REDIS, "--real", "redis", "--netns", "/proc/self/ns/net"]);
     assert_eq!(own.status, 2);
     assert!(own.stderr.contains("the machine's own network"), "{}", own.stderr);
+    let folder = finwait(&["live", REDIS, "--real", "redis", "--pcap", "docs"]);
+    assert!(folder.status == 2 && folder.stdout.is_empty(), "{}", folder.stderr);
     let none = finwait(&["live", REDIS, "--real", "redis", "--netns", "no-such"]);
     assert!(none.stderr.contains("there is no such network namespace"), "{}", none.stderr);
     for (args, expected) in [

@@ -22,6 +22,7 @@ mod plot;
 mod program;
 mod questions;
 mod record;
+mod redis;
 mod replay;
 mod report;
 mod run;

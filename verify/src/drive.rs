@@ -14,11 +14,13 @@ use crate::tun::Tun;
 const NAP: Duration = Duration::from_millis(20);
 
 /// Plays until the scenario's duration has passed, or `goes_on` says no. It is asked at least every
-/// 20 ms, when everything before that time has happened.
+/// 20 ms, when everything before that time has happened. `passed_by` sees each packet that passes
+/// the device, in either direction.
 pub fn drive<W: Watch>(
     live: &mut Live,
     tun: &Tun,
     watch: &mut W,
+    mut passed_by: impl FnMut(Instant, &[u8]),
     mut goes_on: impl FnMut(&mut W, Instant) -> io::Result<bool>,
 ) -> io::Result<()> {
     sys::no_timer_slack();
@@ -31,10 +33,12 @@ pub fn drive<W: Watch>(
         // Where the machine sends as fast as one can read, time must go on nevertheless.
         for _ in 0..1024 {
             let Some(packet) = tun.read(&mut buffer)? else { break };
+            passed_by(now, packet);
             live.packet(now, packet, watch);
         }
         live.advance(now, watch);
         for packet in live.packets() {
+            passed_by(now, &packet);
             tun.write(&packet)?;
         }
         if !goes_on(watch, now)? || now == end || live.ended() {

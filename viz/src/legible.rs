@@ -1,6 +1,8 @@
 //! No figure lets one text cross another, or lets it leave the paper.
 
-use finwait_model::time::Instant;
+use finwait_model::flow::{Endpoint, FourTuple};
+use finwait_model::time::{Instant, Span};
+use finwait_sim::app::{AppId, Call, Reason, SysCall, Why};
 use finwait_sim::recording::Recording;
 use finwait_sim::why;
 
@@ -12,7 +14,7 @@ use crate::lettering::{Anchor, Turn};
 use crate::run::Run;
 use crate::story::{self, Story};
 use crate::trace::Part;
-use crate::{cases, compare, grid, map, timeline};
+use crate::{ages, cases, compare, grid, map, timeline};
 use crate::{lanes, machine};
 
 #[path = "../tests/it/stage.rs"]
@@ -153,6 +155,36 @@ fn bars_of_cases_do_not_cross() {
             let look = Look { width, height: cases::height(all.len()), dark: width == 1100 };
             let figure = cases::cases("RSTs", "RSTs", true, &all, look, &About::default());
             check(&format!("{count} bars, {width}"), &figure);
+        }
+    }
+}
+
+#[test]
+fn ages_do_not_cross() {
+    let part = Part { from: Instant::ZERO, to: Instant { ns: 60_000_000_000 } };
+    for reasons in [0, 1, Reason::ALL.len()] {
+        let mut closes = ages::Closes::new(part);
+        for (n, reason) in Reason::ALL.iter().take(reasons).enumerate() {
+            for age in 0..34 {
+                let at = Instant { ns: 1_000_000_000 * age };
+                let why = Why { age: Span::nanos(1_000 << age), ..Why::plain(*reason) };
+                let call = |what| Call {
+                    app: AppId(0),
+                    fd: 7,
+                    flow: FourTuple::default(),
+                    what,
+                    result: Ok(100),
+                };
+                for _ in 0..=n * 700 {
+                    closes.called(at, &call(SysCall::Close { lingers: false, why }), 100);
+                }
+                closes.called(at, &call(SysCall::Connect(Endpoint::default())), 100);
+                closes.called(at, &call(SysCall::Send(100)), 100);
+            }
+        }
+        for look in LOOKS {
+            let figure = ages::figure("Ages", &closes, look, &About::default());
+            check(&format!("ages for {reasons} reasons at {look:?}"), &figure);
         }
     }
 }

@@ -33,6 +33,7 @@
 //! assert!(figure.to_png().starts_with(b"\x89PNG"));
 //! ```
 
+pub mod ages;
 mod backend;
 mod bars;
 mod base64;

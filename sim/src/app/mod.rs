@@ -23,6 +23,7 @@ pub use later::Delay;
 pub use load::{Ab, AbPlan, Class, LoadTally, Target, Wrk, WrkPlan};
 pub use pool::{Ending, Path, Pool, PoolPlan, PoolTally};
 pub use reason::{Reason, Why};
+pub(crate) use redis::MAX_CLIENTS;
 pub use redis::{Redis, RedisPlan};
 pub use scripted::{Line, Op, Outcome, Recv, ScriptPlan, ScriptTally, Scripted, Surprise, Wanted};
 pub use server::{Restart, Served, Server, ServerPlan};
@@ -108,10 +109,11 @@ impl App {
             Self::Server(_) | Self::Redis(_) => None,
         }
     }
-    /// What a server counted; `None` for others.
+    /// What a server or a Redis counted; `None` for others.
     pub const fn served(&self) -> Option<&Served> {
         match self {
             Self::Server(app) => Some(app.tally()),
+            Self::Redis(app) => Some(app.tally()),
             _ => None,
         }
     }

@@ -15,6 +15,8 @@ pub struct Why {
     pub age: Span,
     /// How many requests it has carried; of a script's close(), the line.
     pub uses: u32,
+    /// Which of the program's connections it is, from 1 on; 0 where nobody counts.
+    pub number: u32,
 }
 
 /// The reasons, with their names in JSON and what they mean.
@@ -47,6 +49,8 @@ reasons! {
     Exit "exit" "the process ends";
     /// A server that closes what has been idle for its `timeout`.
     IdleTimeout "idle-timeout" "nothing had come for as long as the server's timeout";
+    /// A Redis that has `maxclients` of them.
+    MaxClients "max-clients" "the server has as many clients as it takes (max number of clients reached)";
     /// A full pool makes room.
     PoolEviction "pool-eviction" "the pool was full, and this was the least recently used connection in it";
     /// Idle in the pool for too long.
@@ -102,7 +106,7 @@ reasons! {
 impl Why {
     /// For that reason, where nobody counts.
     pub const fn plain(reason: Reason) -> Self {
-        Self { reason, age: Span::ZERO, uses: 0 }
+        Self { reason, age: Span::ZERO, uses: 0, number: 0 }
     }
     /// Is there anything to tell?
     pub const fn is_said(self) -> bool {
@@ -127,7 +131,11 @@ impl fmt::Display for Why {
             } else {
                 &format!("{} requests", grouped(u64::from(self.uses)))
             };
-            write!(f, "; age {} s, {uses}", seconds(self.age.ns, 3))?;
+            f.write_str("; ")?;
+            if self.number > 0 {
+                write!(f, "connection #{}, ", self.number)?;
+            }
+            write!(f, "age {} s, {uses}", seconds(self.age.ns, 3))?;
         }
         Ok(())
     }
@@ -139,8 +147,13 @@ mod tests {
 
     #[test]
     fn a_reason_tells_what_the_program_knows() {
-        let why = Why { reason: Reason::ShortCode, age: Span::millis(412), uses: 212 };
-        assert!(why.to_string().ends_with("setkeepalive(); age 0.412 s, 212 requests"), "{why}");
+        let why = Why { reason: Reason::ShortCode, age: Span::millis(412), uses: 212, number: 17 };
+        let text = why.to_string();
+        assert!(
+            text.ends_with("setkeepalive(); connection #17, age 0.412 s, 212 requests"),
+            "{why}"
+        );
+        assert!(!Why { number: 0, ..why }.to_string().contains('#'), "nobody has counted");
         assert_eq!(Why::plain(Reason::Exit).to_string(), "the process ends");
         assert!(!Why::default().is_said());
     }

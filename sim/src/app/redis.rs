@@ -6,15 +6,15 @@
 
 use std::collections::VecDeque;
 
-use finwait_model::kernel::{Fd, Ready};
+use finwait_model::kernel::{Fd, Ready, SockOpt};
 use finwait_model::time::{Instant, Span};
 
-use super::server::{close, listen_on};
+use super::server::{Served, close, listen_on};
 use super::{AppCx, Got, Phase, Reason, Why};
 use crate::watch::Watch;
 
 /// What a Redis is meant to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RedisPlan {
     /// The port that it listens on.
     pub port: u16,
@@ -35,7 +35,22 @@ pub struct RedisPlan {
     /// `timeout`: clients that have been idle for more than so many whole seconds are closed; 0
     /// closes none.
     pub timeout_s: u32,
+    /// `tcp-keepalive`: SO_KEEPALIVE on every client with that interval in seconds; 0 sets none.
+    pub keepalive_s: u32,
+    /// `maxclients`: who comes when there are so many is told so and closed.
+    pub max_clients: u32,
+    /// What `CLIENT LIST` calls the command that its clients send.
+    pub command: String,
 }
+
+/// What it writes to a client too many, and then closes.
+const TOO_MANY: &str = "-ERR max number of clients reached\r\n";
+/// `maxclients` as it comes.
+pub(crate) const MAX_CLIENTS: u32 = 10_000;
+/// `tcp-keepalive` gives up after so many probes …
+const KEEPALIVE_PROBES: i32 = 3;
+/// … which it spreads over the interval once more.
+const KEEPALIVE_PARTS: u32 = 3;
 
 /// How often `clientsCron` runs (`hz`, 10 as it comes).
 const CRON: Span = Span::millis(100);
@@ -64,6 +79,9 @@ pub struct Redis {
     clients: VecDeque<Fd>,
     /// When it tries to listen.
     bind_at: Option<Instant>,
+    /// Clients that it has.
+    connected: u32,
+    tally: Served,
 }
 
 impl Redis {
@@ -78,12 +96,18 @@ impl Redis {
             next_cron: (plan.timeout_s > 0).then_some(Instant::ZERO + CRON),
             clients: VecDeque::new(),
             bind_at: Some(Instant::ZERO),
+            connected: 0,
+            tally: Served::default(),
             plan,
         }
     }
     /// What it is meant to do.
     pub const fn plan(&self) -> &RedisPlan {
         &self.plan
+    }
+    /// What it counted so far.
+    pub const fn tally(&self) -> &Served {
+        &self.tally
     }
     pub(crate) fn due(&self) -> Option<Instant> {
         [self.bind_at, self.done_at, self.cron_at()].into_iter().flatten().min()
@@ -95,6 +119,7 @@ impl Redis {
     pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
         if self.bind_at.is_some_and(|at| at <= cx.now) {
             let taken = listen_on(&[self.plan.port], self.plan.backlog, true, cx);
+            self.tally.in_use += taken.len() as u64;
             self.bind_at = (!taken.is_empty()).then_some(cx.now + RETRY);
             return;
         }
@@ -135,6 +160,7 @@ impl Redis {
                 continue;
             }
             conn.phase = Phase::Fresh;
+            self.connected -= 1;
             // It is open, and set no linger time.
             let _ = cx.close_because(fd, Why::plain(Reason::IdleTimeout));
         }
@@ -144,7 +170,11 @@ impl Redis {
         if waits && ready.has(Ready::OUT) {
             // The rest of an answer that did not fit takes no turn. If it fails, the error is read
             // in its turn.
-            let _ = cx.send_rest(fd);
+            let sent = cx.send_rest(fd);
+            let now = cx.now;
+            if let (Ok(()), Some(conn)) = (sent, cx.conn(fd)) {
+                conn.since = now;
+            }
         }
         if !ready.has(Ready::IN) && !ready.has(Ready::ERR) && !ready.has(Ready::HUP) {
             return;
@@ -186,28 +216,77 @@ impl Redis {
         conn.since = now;
         if conn.phase == Phase::Listening {
             while let Ok(child) = cx.accept(fd) {
-                if self.next_cron.is_some() {
-                    self.clients.push_back(child);
-                }
-                // epoll tells at once of what has come before the accept.
-                if cx.poll(child).has(Ready::IN) {
-                    self.enqueue(child, cx);
-                }
+                self.accepted(child, cx);
             }
             return;
         }
         match cx.read_all(fd) {
-            Got::Broken(_) => close(fd, cx),
-            Got::Eof(_) => close(fd, cx),
+            Got::Broken(_) => {
+                self.tally.torn += 1;
+                self.free(fd, cx);
+            }
+            Got::Eof(_) => self.free(fd, cx),
             Got::Bytes(n) => {
                 let Some(conn) = cx.conn(fd) else { return };
                 conn.got += n;
                 let commands = conn.got / self.plan.request.max(1);
                 conn.got %= self.plan.request.max(1);
-                if commands > 0 && cx.send(fd, commands * self.plan.response).is_err() {
-                    close(fd, cx);
+                if commands == 0 {
+                    return;
                 }
+                if cx.send(fd, commands * self.plan.response).is_err() {
+                    self.tally.torn += 1;
+                    return self.free(fd, cx);
+                }
+                self.tally.served += u64::from(commands);
             }
+        }
+    }
+    /// Somebody new: a client, unless there are too many. Then it is told so with what fits, and
+    /// closed, whatever it may have sent already.
+    fn accepted(&mut self, child: Fd, cx: &mut AppCx<'_, impl Watch>) {
+        self.tally.accepted += 1;
+        if self.connected >= self.plan.max_clients {
+            self.tally.rejected += 1;
+            // What cannot be written is not: the connection goes either way.
+            let _ = cx.send(child, TOO_MANY.len() as u32);
+            cx.set_phase(child, Phase::Fresh);
+            // It is open, and set no linger time.
+            let _ = cx.close_because(child, Why::plain(Reason::MaxClients));
+            return;
+        }
+        self.connected += 1;
+        if self.plan.keepalive_s > 0 {
+            keep_alive(child, self.plan.keepalive_s, cx);
+        }
+        if self.next_cron.is_some() {
+            self.clients.push_back(child);
+        }
+        // epoll tells at once of what has come before the accept.
+        if cx.poll(child).has(Ready::IN) {
+            self.enqueue(child, cx);
+        }
+    }
+    /// A client goes.
+    fn free(&mut self, fd: Fd, cx: &mut AppCx<'_, impl Watch>) {
+        self.connected -= 1;
+        close(fd, cx);
+    }
+}
+
+/// The first probe after the interval, the next ones a third of it apart, three in all.
+fn keep_alive(fd: Fd, interval_s: u32, cx: &mut AppCx<'_, impl Watch>) {
+    let seconds = |s: u32| i32::try_from(s).unwrap_or(i32::MAX);
+    let between = (interval_s / KEEPALIVE_PARTS).max(1);
+    for option in [
+        SockOpt::KeepAlive(true),
+        SockOpt::KeepIdle(seconds(interval_s)),
+        SockOpt::KeepIntvl(seconds(between)),
+        SockOpt::KeepCnt(KEEPALIVE_PROBES),
+    ] {
+        // Redis stops at the first that the kernel does not take, and goes on without the rest.
+        if cx.setsockopt(fd, option).is_err() {
+            return;
         }
     }
 }

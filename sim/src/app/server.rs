@@ -66,6 +66,8 @@ pub struct Served {
     pub served: u64,
     /// It ended in an error (ECONNRESET, EPIPE, ETIMEDOUT) instead of an end of file.
     pub torn: u64,
+    /// Redis had `maxclients` of them already, and turned it away.
+    pub rejected: u64,
 }
 
 impl Served {
@@ -76,6 +78,7 @@ impl Served {
         self.accepted += other.accepted;
         self.served += other.served;
         self.torn += other.torn;
+        self.rejected += other.rejected;
     }
 }
 

@@ -1,4 +1,5 @@
-//! The names of what applications and boxes count: `web.pool.hits`, `web.closes.short-code`,
+//! The names of what applications and boxes count: `web.pool.hits`, `web.pool.hit_rate`,
+//! `web.closes.short-code`, `web.age.short-code.p50`,
 //! `lb.box.forgotten`, `redis.EADDRINUSE`, `web.connect.p99`, `load.requests/s`, `load.errors.ECONNRESET`,
 //! `web.http.502`.
 
@@ -6,6 +7,7 @@ use finwait_model::errno::Errno;
 
 use super::names::percentile;
 use super::value::{Unit, Value};
+use crate::ages::Ages;
 use crate::app::{Class, LoadTally, Reason, Status, WebTally};
 use crate::latencies::Latencies;
 use crate::run::HostOutcome;
@@ -15,8 +17,14 @@ use crate::run::HostOutcome;
 pub(super) enum AppWhat {
     /// A number of a pool, by its place in the table.
     Pool(usize),
+    /// Requests that found a connection in the pool, out of all that got one.
+    HitRate,
+    /// Connections that were begun, for each second of the run.
+    ConnectRate,
     /// Connections that pools closed for a reason.
     Closes(Reason),
+    /// How old they were, for a reason or for any: a percentile in thousandths, or the highest.
+    Age(Option<Reason>, Option<u64>),
     /// A number of a box, likewise.
     Passage(usize),
     /// Processes of servers that were restarted.
@@ -106,9 +114,22 @@ const BOX: [OfBox; 8] = [
     ("peak", |b| b.peak),
 ];
 
-/// Every name, for proposals.
+/// Every name, for proposals; those with a thousand forms a few times.
 pub(super) fn all() -> impl Iterator<Item = String> {
-    let plain = ["restarts", "EADDRINUSE", "connects", "connect.p50", "connect.p99", "connect.max"];
+    let plain = [
+        "restarts",
+        "EADDRINUSE",
+        "connects",
+        "connect_rate",
+        "connect.p50",
+        "connect.p99",
+        "connect.max",
+        "pool.hit_rate",
+        "age.p50",
+        "age.p99",
+        "age.max",
+    ];
+    let ages = Reason::ALL.iter().map(|reason| format!("age.{}.p50", reason.name()));
     let pool = POOL.iter().map(|(name, _)| format!("pool.{name}"));
     let closes = Reason::ALL.iter().map(|reason| format!("closes.{}", reason.name()));
     let boxes = BOX.iter().map(|(name, _)| format!("box.{name}"));
@@ -122,6 +143,7 @@ pub(super) fn all() -> impl Iterator<Item = String> {
         .into_iter()
         .chain(pool)
         .chain(closes)
+        .chain(ages)
         .chain(boxes)
         .chain(load)
         .chain(web.map(|name| format!("http.{name}")))
@@ -136,6 +158,8 @@ pub(super) fn named(name: &str) -> Option<Result<AppWhat, &'static str>> {
         "restarts" => return Some(Ok(AppWhat::Restarts)),
         "EADDRINUSE" => return Some(Ok(AppWhat::InUse)),
         "connects" => return Some(Ok(AppWhat::Connects)),
+        "connect_rate" => return Some(Ok(AppWhat::ConnectRate)),
+        "pool.hit_rate" => return Some(Ok(AppWhat::HitRate)),
         "connect.max" => return Some(Ok(AppWhat::LongestConnect)),
         "errors" => return Some(Ok(AppWhat::Errors(Failed::All))),
         "script.calls" => return Some(Ok(AppWhat::Calls)),
@@ -147,20 +171,19 @@ pub(super) fn named(name: &str) -> Option<Result<AppWhat, &'static str>> {
     }
     let (kind, rest) = name.split_once('.')?;
     Some(match kind {
-        "pool" => POOL
-            .iter()
-            .position(|(known, _)| *known == rest)
-            .map(AppWhat::Pool)
-            .ok_or("expected a number of a pool such as pool.hits or pool.failed"),
+        "pool" => {
+            POOL.iter().position(|(known, _)| *known == rest).map(AppWhat::Pool).ok_or(
+                "expected a number of a pool such as pool.hits, pool.hit_rate or pool.failed",
+            )
+        }
         "box" => BOX
             .iter()
             .position(|(known, _)| *known == rest)
             .map(AppWhat::Passage)
             .ok_or("expected a number of a box such as box.forgotten or box.dropped"),
-        "closes" => Reason::ALL
-            .iter()
-            .find(|reason| reason.name() == rest)
-            .map(|reason| AppWhat::Closes(*reason))
+        "age" => age(rest).ok_or("expected age.p50, age.max or age.REASON.p50"),
+        "closes" => reason(rest)
+            .map(AppWhat::Closes)
             .ok_or("expected a reason to close such as closes.short-code or closes.pool-idle"),
         "http" => {
             http(rest).ok_or("expected a number of a web server such as http.requests or http.502")
@@ -210,6 +233,20 @@ impl Failed {
     }
 }
 
+fn reason(name: &str) -> Option<Reason> {
+    Reason::ALL.iter().find(|reason| reason.name() == name).copied()
+}
+
+/// `p50`, `max`, `short-code.p50`.
+fn age(name: &str) -> Option<AppWhat> {
+    let (whose, which) = match name.rsplit_once('.') {
+        Some((whose, which)) => (Some(reason(whose)?), which),
+        None => (None, name),
+    };
+    let which = if which == "max" { None } else { Some(percentile(which)?) };
+    Some(AppWhat::Age(whose, which))
+}
+
 impl AppWhat {
     /// Is it counted by load generators, so that its rate is one of the time that they load?
     pub(super) const fn is_of_load(self) -> bool {
@@ -218,7 +255,9 @@ impl AppWhat {
     /// What it counts.
     pub(super) const fn unit(self) -> Unit {
         match self {
-            Self::Connect(_) | Self::LongestConnect => Unit::Time,
+            Self::Connect(_) | Self::LongestConnect | Self::Age(..) => Unit::Time,
+            Self::HitRate => Unit::Share,
+            Self::ConnectRate => Unit::Rate,
             _ => Unit::Count,
         }
     }
@@ -232,6 +271,23 @@ impl AppWhat {
         match self {
             Self::Connect(thousandths) => Value::time(connects().percentile(thousandths)),
             Self::LongestConnect => Value::time(connects().most()),
+            Self::Age(reason, thousandths) => {
+                let ages = ages(hosts, reason);
+                Value::time(thousandths.map_or_else(|| ages.most(), |p| ages.percentile(p)))
+            }
+            Self::HitRate => {
+                let sum = |of: fn(&crate::app::PoolTally) -> u64| {
+                    hosts.iter().filter_map(|host| host.pool.as_ref()).map(of).sum()
+                };
+                let (hits, all) = (sum(|pool| pool.hits), sum(|pool| pool.hits + pool.misses));
+                Value { numerator: hits, denominator: all, unit: Unit::Share }
+            }
+            Self::ConnectRate => {
+                let begun = hosts.iter().map(|host| host.clients.started).sum();
+                let last = |host: &&HostOutcome| host.series.last().map(|sample| sample.at.ns);
+                let denominator = hosts.iter().filter_map(last).max().unwrap_or(0);
+                Value { numerator: begun, denominator, unit: Unit::Rate }
+            }
             _ => Value::count(hosts.iter().map(|host| self.count(host)).sum()),
         }
     }
@@ -252,9 +308,29 @@ impl AppWhat {
             Self::Restarts => host.servers.restarts,
             Self::InUse => host.servers.in_use,
             Self::Connects => host.connects.count(),
-            Self::Connect(_) | Self::LongestConnect => 0,
+            Self::Connect(_)
+            | Self::LongestConnect
+            | Self::Age(..)
+            | Self::HitRate
+            | Self::ConnectRate => 0,
         }
     }
+}
+
+/// How old connections were when they were closed, on all of these hosts.
+fn ages(hosts: &[&HostOutcome], reason: Option<Reason>) -> Ages {
+    let mut all = Ages::default();
+    for pool in hosts.iter().filter_map(|host| host.pool.as_ref()) {
+        match reason {
+            None => all.add(&pool.ages),
+            Some(reason) => {
+                if let Some(ages) = pool.closes.get(&reason) {
+                    all.add(ages);
+                }
+            }
+        }
+    }
+    all
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ pub(super) enum Count {
     Accepted,
     Served,
     Torn,
+    Rejected,
 }
 
 const TABLES: [(&str, Table); 14] = [
@@ -78,7 +79,7 @@ const TABLES: [(&str, Table); 14] = [
     ("listen", Table::State(TcpState::Listen)),
 ];
 
-const CLIENTS: [(&str, Count); 10] = [
+const CLIENTS: [(&str, Count); 11] = [
     ("lifecycles", Count::Finished),
     ("started", Count::Started),
     ("finished", Count::Finished),
@@ -89,6 +90,7 @@ const CLIENTS: [(&str, Count); 10] = [
     ("accepted", Count::Accepted),
     ("served", Count::Served),
     ("torn", Count::Torn),
+    ("rejected", Count::Rejected),
 ];
 
 /// Every name, for proposals; those with a thousand forms once for each.
@@ -241,6 +243,7 @@ impl Count {
             Self::Accepted => host.servers.accepted,
             Self::Served => host.servers.served,
             Self::Torn => host.servers.torn,
+            Self::Rejected => host.servers.rejected,
         }
     }
 }

@@ -12,6 +12,8 @@ pub use ng::Ng;
 
 use std::io::{self, Write};
 
+use finwait_model::time::Instant;
+
 use crate::capture::{About, Packet, Take, unix_ns};
 use crate::wire;
 
@@ -47,6 +49,28 @@ impl<W: Write> Take for Classic<W> {
     }
     fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// Writes packets as they were seen, byte for byte, as classic pcap: whatever IP they are.
+#[derive(Debug)]
+pub struct Raw<W> {
+    out: W,
+}
+
+impl<W: Write> Raw<W> {
+    /// Writes the header.
+    pub fn new(mut out: W) -> io::Result<Self> {
+        classic::header(&mut out, classic::LINKTYPE_RAW)?;
+        Ok(Self { out })
+    }
+    /// A packet, with the time of the run at which it was seen.
+    pub fn packet(&mut self, at: Instant, bytes: &[u8]) -> io::Result<()> {
+        classic::packet(&mut self.out, unix_ns(at), bytes)
+    }
+    /// Gives back what it has written to.
+    pub fn into_inner(self) -> W {
+        self.out
     }
 }
 

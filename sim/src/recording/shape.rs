@@ -141,7 +141,7 @@ numbered! { close_reason_number, close_reason, Reason:
     18 Reason::HeaderTimeout, 19 Reason::SendTimeout, 20 Reason::ConnectionClose,
     21 Reason::SaidClose, 22 Reason::LingeringClose, 23 Reason::LingeringTimeout,
     24 Reason::LingeringTime, 25 Reason::ClientClosed, 26 Reason::ClientAborted,
-    27 Reason::Script,
+    27 Reason::Script, 28 Reason::MaxClients,
 }
 numbered! { how_number, how, How: 0 How::Rd, 1 How::Wr, 2 How::RdWr, }
 
@@ -323,7 +323,7 @@ pub(super) fn of_call(call: &Call) -> Words {
         }
         SysCall::Shutdown(how) => (6, how_number(how), 0),
         SysCall::Close { lingers, why } => {
-            last = why.uses.into();
+            last = i64::from(why.uses) | i64::from(why.number) << 32;
             let switches = i64::from(lingers) | close_reason_number(why.reason) << 1;
             (7, switches, why.age.ns.cast_signed())
         }
@@ -364,7 +364,9 @@ pub(super) fn call(words: &Words, flow: FourTuple, fd: u32, answer: u32) -> Resu
         6 => SysCall::Shutdown(how(a)?),
         7 => {
             let age = Span { ns: b.cast_unsigned() };
-            let why = Why { reason: close_reason(a >> 1)?, age, uses: small(last)? };
+            let (uses, number) = (last & i64::from(u32::MAX), last >> 32);
+            let reason = close_reason(a >> 1)?;
+            let why = Why { reason, age, uses: small(uses)?, number: small(number)? };
             SysCall::Close { lingers: a & 1 != 0, why }
         }
         8 => SysCall::Send(small(a)?),

@@ -14,9 +14,9 @@ use finwait_model::time::{Clock, Span};
 
 use super::error::Error;
 use super::set::{self, Setting};
-use super::{AppPlan, HostPlan, LinkPlan, Scenario, boxes, load, meets, pool, question, schema};
-use super::{script, texts, web};
-use crate::app::{ClientPlan, CloseHow, Delay, Pace, RedisPlan, Restart, ServerPlan};
+use super::{AppPlan, HostPlan, LinkPlan, Scenario, boxes, load, meets, pool, question, redis};
+use super::{schema, script, texts, web};
+use crate::app::{ClientPlan, CloseHow, Delay, Pace, Restart, ServerPlan};
 use crate::link::Quality;
 use crate::units;
 use crate::world::HostId;
@@ -256,7 +256,7 @@ fn simple(
             let app = schema::Redis::deserialize(rest)?;
             let host = find_host(&app.host, scenario)?;
             claim(host, &app.port, taken)?;
-            scenario.apps.extend(redis(&app)?.map(|plan| (host, AppPlan::Redis(plan))));
+            scenario.apps.extend(redis::redis(&app)?.map(|plan| (host, AppPlan::Redis(plan))));
         }
     }
     Ok(())
@@ -459,38 +459,6 @@ fn restart(app: &schema::Server) -> Result<Option<Restart>, Error> {
 fn ports_of(targets: &[Endpoint]) -> (u16, u16) {
     let ports = || targets.iter().map(|target| target.port);
     (ports().min().unwrap_or(0), ports().max().unwrap_or(0))
-}
-
-/// One event loop for each port. `slow_first` stays zero here: it is a matter of chance.
-fn redis(app: &schema::Redis) -> Result<impl Iterator<Item = RedisPlan> + use<>, Error> {
-    let schema::Ports(low, high) = *app.port.get_ref();
-    let slow_every = match &app.slow_every {
-        Some(every) => at_least_1ns(every, "distance between slow commands")?,
-        None => Span::secs(1),
-    };
-    let plan = RedisPlan {
-        port: low,
-        backlog: i32::from(app.backlog.unwrap_or(511)),
-        request: app.request_bytes.unwrap_or(MESSAGE_BYTES),
-        response: app.response_bytes.unwrap_or(MESSAGE_BYTES),
-        service: app.service.map_or(Span::micros(20), |s| s.0),
-        slow: app.slow.map_or(Span::ZERO, |s| s.0),
-        slow_every,
-        slow_first: Span::ZERO,
-        timeout_s: timeout_s(app)?,
-    };
-    Ok((low..=high).map(move |port| RedisPlan { port, ..plan }))
-}
-
-/// `timeout`, which Redis has in whole seconds.
-fn timeout_s(app: &schema::Redis) -> Result<u32, Error> {
-    let Some(timeout) = &app.timeout else { return Ok(0) };
-    let ns = timeout.get_ref().0.ns;
-    let whole = u32::try_from(ns / 1_000_000_000).ok().filter(|_| ns.is_multiple_of(1_000_000_000));
-    whole.ok_or_else(|| {
-        let message = "Redis counts its timeout in whole seconds".to_owned();
-        Error::new(timeout.span(), message, "expected a time such as \"30s\"".to_owned())
-    })
 }
 
 /// What a link is like unless something else is said of it.

@@ -8,6 +8,7 @@ mod load;
 mod meets;
 mod pool;
 mod question;
+mod redis;
 mod schema;
 mod script;
 mod script_option;
@@ -22,13 +23,15 @@ pub use error::{Error, closest, nearest};
 pub use question::{CasePlan, FigureKind, FigurePlan, Located, QuestionPlan};
 pub use set::Setting;
 
+use std::collections::BTreeMap;
+
 use finwait_model::flow::Addr;
 use finwait_model::release::Release;
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Span};
 
 use crate::app::{
-    AbPlan, ClientPlan, NginxPlan, PoolPlan, RedisPlan, ScriptPlan, ServerPlan, WrkPlan,
+    AbPlan, AppId, ClientPlan, NginxPlan, PoolPlan, RedisPlan, ScriptPlan, ServerPlan, WrkPlan,
 };
 use crate::link::Quality;
 use crate::nat::NatPlan;
@@ -184,6 +187,17 @@ impl Scenario {
             }
         }
         other
+    }
+    /// Every application with its host and its place among that host's, by which system calls name
+    /// it.
+    pub fn placed_apps(&self) -> impl Iterator<Item = (HostId, AppId, &AppPlan)> {
+        let mut next: BTreeMap<HostId, u16> = BTreeMap::new();
+        self.apps.iter().map(move |(host, plan)| {
+            let place = next.entry(*host).or_default();
+            let app = AppId(*place);
+            *place += 1;
+            (*host, app, plan)
+        })
     }
     /// The plan of a host.
     pub fn host_plan(&self, host: HostId) -> &HostPlan {

@@ -7,9 +7,10 @@ use toml::Spanned;
 use finwait_model::time::Span;
 
 use super::error::Error;
-use super::schema::{self, OpenResty};
+use super::schema::{self, OpenResty, Share};
 use super::{Scenario, build, web};
 use crate::app::{Delay, Ending, Pace, Path, PoolPlan};
+use crate::rng::Ratio;
 
 /// `lua_socket_pool_size` as it comes.
 const POOL_SIZE: u32 = 30;
@@ -133,12 +134,9 @@ fn paths(written: Option<&Spanned<Vec<schema::Path>>>) -> Result<Vec<Path>, Erro
             Path { share: 1, ending: Ending::Keepalive, commands: 1, hold: Delay::default() };
         return Ok(vec![only]);
     };
+    let shares = shares(written.get_ref(), &written.span())?;
     let mut paths = Vec::new();
-    for path in written.get_ref() {
-        let share = match &path.share {
-            Some(share) if *share.get_ref() == 0 => 0,
-            share => count(share.as_ref(), 1, "shares")?,
-        };
+    for (path, share) in written.get_ref().iter().zip(shares) {
         paths.push(Path {
             share,
             ending: path.end.0,
@@ -152,4 +150,45 @@ fn paths(written: Option<&Spanned<Vec<schema::Path>>>) -> Result<Vec<Path>, Erro
         return Err(Error::new(written.span(), message, expected));
     }
     Ok(paths)
+}
+
+/// What is a share of all requests is counted in these.
+const MILLION: u64 = 1_000_000;
+
+/// How the requests are dealt out: parts as they are written; where some paths have a share of all
+/// requests, the others have parts of what is left.
+fn shares(written: &[schema::Path], span: &Range<usize>) -> Result<Vec<u64>, Error> {
+    let (mut parts, mut millionths) = (0_u64, 0_u64);
+    for path in written {
+        match path.share.as_ref().map(|share| (*share.get_ref(), share.span())) {
+            None => parts += 1,
+            Some((Share::Parts(number), span)) if number > MOST => {
+                let message = format!("{number} shares");
+                return Err(Error::new(span, message, format!("expected 0 to {MOST}")));
+            }
+            Some((Share::Parts(number), _)) => parts += u64::from(number),
+            Some((Share::Of(ratio), _)) => millionths += in_millionths(ratio),
+        }
+    }
+    if millionths > MILLION {
+        let message = "the paths have more than all requests".to_owned();
+        let expected = "expected shares of at most 100% together".to_owned();
+        return Err(Error::new(span.clone(), message, expected));
+    }
+    let weight = |path: &schema::Path| match path.share.as_ref().map(|share| *share.get_ref()) {
+        None => parts_of(1, millionths),
+        Some(Share::Parts(number)) => parts_of(number, millionths),
+        Some(Share::Of(ratio)) => in_millionths(ratio) * parts.max(1),
+    };
+    Ok(written.iter().map(weight).collect())
+}
+
+const fn parts_of(parts: u32, millionths: u64) -> u64 {
+    if millionths == 0 { parts as u64 } else { parts as u64 * (MILLION - millionths) }
+}
+
+fn in_millionths(ratio: Ratio) -> u64 {
+    let millionths = u128::from(ratio.numerator) * u128::from(MILLION);
+    // At most a million: the ratio is at most 1.
+    u64::try_from(millionths / u128::from(ratio.denominator)).unwrap_or(MILLION)
 }

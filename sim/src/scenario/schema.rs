@@ -199,6 +199,9 @@ pub(super) struct Redis {
     pub(super) slow: Option<Written<Span>>,
     pub(super) slow_every: Option<Spanned<Written<Span>>>,
     pub(super) timeout: Option<Spanned<Written<Span>>>,
+    pub(super) tcp_keepalive: Option<Spanned<Written<Span>>>,
+    pub(super) maxclients: Option<Spanned<u32>>,
+    pub(super) command: Option<Spanned<String>>,
 }
 
 /// `kind = "openresty"`.
@@ -238,7 +241,7 @@ pub(super) struct OpenResty {
 #[serde(deny_unknown_fields)]
 pub(super) struct Path {
     pub(super) end: Written<Ending>,
-    pub(super) share: Option<Spanned<u32>>,
+    pub(super) share: Option<Spanned<Share>>,
     pub(super) commands: Option<Spanned<u32>>,
     pub(super) hold: Option<Written<Delay>>,
 }
@@ -335,6 +338,39 @@ pub(super) struct Scripted {
 pub(super) enum Connection {
     KeepAlive,
     Close,
+}
+
+/// How many requests a path serves: parts of what is left to all paths with parts, or a share of all
+/// requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Share {
+    Parts(u32),
+    Of(Ratio),
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Share;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "a number of parts such as 97, or a share of all requests such as \"3%\"",
+                )
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                u32::try_from(number).map(Share::Parts).map_err(|_| {
+                    E::custom(format!("{number} is no number of parts, expected 0 to 1000000"))
+                })
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                let wrong =
+                    |_| E::custom(format!("{text:?} is no share, expected one such as \"3%\""));
+                units::ratio(text).map(Share::Of).map_err(wrong)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// A box on the way between hosts.

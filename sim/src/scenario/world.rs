@@ -99,7 +99,7 @@ fn start(app: &AppPlan, mut stream: Stream) -> App {
         AppPlan::Scripted(plan) => App::Scripted(Box::new(Scripted::new(plan.clone(), stream))),
         AppPlan::Redis(plan) => {
             let slow_first = Span::nanos(stream.below(plan.slow_every.ns));
-            App::Redis(Redis::new(RedisPlan { slow_first, ..*plan }))
+            App::Redis(Redis::new(RedisPlan { slow_first, ..plan.clone() }))
         }
     }
 }

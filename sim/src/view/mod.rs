@@ -7,6 +7,7 @@ pub mod nstat;
 mod number;
 pub mod pcap_filter;
 pub mod proc;
+pub mod redis;
 pub mod ss;
 pub mod sysctl;
 pub mod tcpdump;

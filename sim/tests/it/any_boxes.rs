@@ -128,7 +128,7 @@ fn adds_up(pool: &PoolTally) -> Result<(), TestCaseError> {
         [Reason::PoolEviction, Reason::PoolIdle, Reason::PoolReadable, Reason::PoolDubious];
     let closed: u64 = in_pool.iter().map(|reason| pool.closed(*reason)).sum();
     prop_assert_eq!(pool.kept, pool.hits + closed + pool.idle);
-    prop_assert_eq!(pool.ages.count(), pool.closes.values().sum::<u64>());
+    prop_assert_eq!(pool.ages.count(), pool.closes.values().map(|ages| ages.count()).sum::<u64>());
     prop_assert!(pool.answered <= pool.requests);
     prop_assert!(pool.failed_pooled <= pool.failed());
     Ok(())

@@ -62,6 +62,21 @@ fn short_code_closes_connections_that_others_had_kept() {
 }
 
 #[test]
+fn a_share_of_all_requests_leaves_the_rest_to_the_others() {
+    let requests = "kind = \"openresty\"\nrate = \"400/s\"\npaths = [\n\
+                    { end = \"close\", share = \"20%\" },\n\
+                    { end = \"close\", commands = 2, share = 1 },\n\
+                    { end = \"keepalive\", share = 3 }]";
+    let outcome = world("10s", requests, REDIS);
+    let (_, pool) = web(&outcome);
+    // 20 % and a quarter of the other 80 %.
+    assert!((1_450..1_750).contains(&pool.closed(Reason::ShortCode)), "{pool:?}");
+    assert_eq!(pool.requests, 4_000);
+    let by_reason: u64 = pool.closes.values().map(|ages| ages.count()).sum();
+    assert_eq!(by_reason, pool.ages.count());
+}
+
+#[test]
 fn a_full_pool_closes_the_least_recently_used() {
     // Eight at a time on average, and room for two.
     let requests = "kind = \"openresty\"\nrate = \"200/s\"\nscattered = true\npool_size = 2";

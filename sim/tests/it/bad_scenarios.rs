@@ -31,6 +31,31 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "kind = \"redis\"\nhost = \"redis\"\nport = \"1-65000\"",
         "10:1 too many applications",
     ),
+    (
+        "kind = \"server\"\nhost = \"redis\"\nport = 6379",
+        "kind = \"redis\"\nhost = \"redis\"\nport = 6379\ntcp_keepalive = \"1500ms\"",
+        "19:17 Redis counts its tcp-keepalive in whole seconds | expected a time such as \"300s\"",
+    ),
+    (
+        "kind = \"server\"\nhost = \"redis\"\nport = 6379",
+        "kind = \"redis\"\nhost = \"redis\"\nport = 6379\nmaxclients = 0",
+        "19:14 a Redis without clients serves nobody | expected maxclients of at least 1",
+    ),
+    (
+        "kind = \"server\"\nhost = \"redis\"\nport = 6379",
+        "kind = \"redis\"\nhost = \"redis\"\nport = 6379\ncommand = \"Get\"",
+        "19:11 \"Get\" is no command of Redis | expected a name in small letters",
+    ),
+    (
+        "kind = \"client\"",
+        "kind = \"openresty\"\npaths = [{ end = \"close\", share = \"60%\" }, { end = \"close\", share = \"1/2\" }]",
+        "12:9 the paths have more than all requests | expected shares of at most 100% together",
+    ),
+    (
+        "kind = \"client\"",
+        "kind = \"openresty\"\npaths = [{ end = \"close\", share = \"some\" }]",
+        "12:35 \"some\" is no share",
+    ),
     ("\"10s\"", "10", "1:12 invalid type: integer `10` | expected a time such as \"60s\""),
     ("duration", "durations", "1:1 unknown field `durations` | "),
     ("\"3.10\"", "\"3.11\"", "3:10 \"3.11\" does not fit here | expected \"3.10\" or \"6.18\""),

@@ -101,7 +101,12 @@ fn a_rst_leads_back_to_the_code_that_closed() {
     assert_eq!(chain.because, Some(Because::FinWait2Refused));
     let closed = chain.links.iter().find(|l| l.text.contains("short-connection code"));
     let closed = closed.unwrap_or_else(|| panic!("no close of short code: {chain:#?}"));
-    assert!(closed.text.contains("; age ") && closed.text.contains(" request"), "{closed:?}");
+    assert!(
+        closed.text.contains("; connection #")
+            && closed.text.contains(", age ")
+            && closed.text.contains(" request"),
+        "{closed:?}"
+    );
 }
 
 #[test]

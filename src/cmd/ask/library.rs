@@ -46,6 +46,9 @@ const QUESTIONS: &[(&str, &str)] = questions![
     "fin-timeout-61"
     "forty-milliseconds"
     "who-closes-first"
+    "pool-too-small"
+    "code-cache-off"
+    "short-code"
 ];
 
 /// All that are built in.

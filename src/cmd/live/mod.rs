@@ -1,5 +1,6 @@
 //! `finwait live`: simulated hosts in real time behind a TUN device, for real programs to talk to.
 
+mod passed;
 mod program;
 mod tell;
 
@@ -24,6 +25,7 @@ use crate::interrupt::Interrupt;
 use crate::plan;
 use crate::progress::Stopwatch;
 use crate::story::{self, Told, json};
+use passed::Passed;
 use program::Program;
 use tell::Tell;
 
@@ -60,6 +62,10 @@ pub(crate) struct Args {
     /// Record everything that happens into this file, for `finwait ss`, `explain` and others.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Write every packet that passes the device into this file, byte for byte, for Wireshark and
+    /// others; times count from the beginning of the run, as those of --record do.
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
     /// Print one JSON object for each RST, and one for the summary.
     #[arg(long)]
     json: bool,
@@ -89,6 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     let tun = open(&place, &args.tun, &plan.scenario, real)?;
     let interrupt = Interrupt::listen();
     let recordings = Recordings::begin(&beginning, None, &plan)?;
+    let mut passed = Passed::begin(args.pcap.as_deref())?;
     let mut live = Live::new(&plan.scenario, real);
     eprint!("{}", tell::welcome(&plan.scenario, real, &place, &args.tun, is_root));
     let mut program = Program::start(&args.command)?;
@@ -96,7 +103,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     let tell = Tell::new(&plan.scenario, real, args.json);
     let mut watch = (tell, (!recordings.is_empty()).then_some(recordings));
     let mut unwritten = None;
-    let played = drive(&mut live, &tun, &mut watch, |watch, now| {
+    let passed_by = |now, packet: &[u8]| passed.packet(now, packet);
+    let played = drive(&mut live, &tun, &mut watch, passed_by, |watch, now| {
         if let Err(failure) = print(&watch.0.news()) {
             unwritten = Some(failure);
             return Ok(false);
@@ -108,6 +116,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     let outcome = live.finish();
     let (mut tell, recordings) = watch;
     let trouble = recordings.and_then(|recordings| recordings.finish(&outcome).err());
+    let trouble = trouble.or(passed.finish().err());
     if let Some(failure) = unwritten {
         return Err(failure);
     }

@@ -7,7 +7,9 @@ use finwait_sim::scenario::{Error, nearest};
 use finwait_viz::figure::Figure;
 use finwait_viz::svg::Fonts;
 
-use super::{Args, Session, compare, ladder, lanes, machine, map, perfetto, samples, timeline};
+use super::{
+    Args, Session, ages, compare, ladder, lanes, machine, map, perfetto, samples, timeline,
+};
 use crate::failure::Failure;
 
 /// How a file is written.
@@ -66,6 +68,7 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind { name: "lanes", formats: PICTURE, printed: None, make: lanes::make },
     Kind { name: "machine", formats: PICTURE, printed: None, make: machine::make },
+    Kind { name: "ages", formats: PICTURE, printed: None, make: ages::make },
     Kind { name: "compare", formats: PICTURE, printed: None, make: compare::make },
     Kind { name: "map", formats: PICTURE, printed: None, make: map::make },
     Kind { name: "perfetto", formats: &[Format::Json], printed: None, make: perfetto::make },

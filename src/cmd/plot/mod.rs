@@ -1,5 +1,6 @@
 //! `finwait plot`: a run as pictures. One file for each kind; `kind.rs` knows them all.
 
+mod ages;
 mod compare;
 mod flows;
 mod kind;
@@ -27,7 +28,8 @@ use session::Session;
 /// Kinds: `timeline` buckets, sockets and orphans against their limits, with RSTs and overflows below;
 /// `ladder` a connection as a sequence ladder, printed as text unless a picture is asked for; `lanes`
 /// connections as bars of states with their segments; `machine` TCP's states and how often the run
-/// went from which to which; `compare` two runs over each other, with the first difference marked;
+/// went from which to which; `ages` how old the connections of pools were when they were closed,
+/// and why; `compare` two runs over each other, with the first difference marked;
 /// `map` a sweep (RUN is its table, CSV or NDJSON); `perfetto` a trace for ui.perfetto.dev; `samples`
 /// the tables over time as CSV or NDJSON.
 #[derive(Clone, Debug, clap::Args)]

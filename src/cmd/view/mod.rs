@@ -2,6 +2,7 @@
 
 pub(crate) mod netstat;
 pub(crate) mod nstat;
+pub(crate) mod redis;
 pub(crate) mod sockstat;
 pub(crate) mod ss;
 pub(crate) mod sysctl;

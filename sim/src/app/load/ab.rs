@@ -268,7 +268,7 @@ impl Ab {
         self.patience.clear(fd);
         self.idle.retain(|idle| *idle != fd);
         let Some(gone) = self.open.remove(fd) else { return };
-        let why = Why { reason, age: cx.now.since(gone.born), uses: gone.answers };
+        let why = Why { reason, age: cx.now.since(gone.born), uses: gone.answers, number: 0 };
         cx.set_phase(fd, Phase::Fresh);
         // It is open, and set no linger time.
         let _ = cx.close_because(fd, why);

@@ -69,6 +69,8 @@ struct Held {
     /// Does the pool count it? Not before it has been in one, if there was none when it was made.
     counted: bool,
     born: Instant,
+    /// Which of the application's connections it is.
+    number: u32,
     /// Requests that it has carried.
     uses: u32,
     /// When what it waits for is given up.
@@ -313,10 +315,10 @@ impl Pool {
         let age = cx.now.since(held.born);
         cx.set_phase(fd, Phase::Fresh);
         // It is open, and set no linger time.
-        let _ = cx.close_because(fd, Why { reason, age, uses: held.uses });
+        let Held { uses, number, .. } = held;
+        let _ = cx.close_because(fd, Why { reason, age, uses, number });
         self.tally.finished += 1;
-        *self.pools_tally.closes.entry(reason).or_default() += 1;
-        self.pools_tally.ages.record(age);
+        self.pools_tally.close(reason, age);
     }
     fn target(&self, index: usize) -> Endpoint {
         self.plan.targets[index]

@@ -52,7 +52,7 @@ pub struct PoolPlan {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Path {
     /// How many of all shares go this way.
-    pub share: u32,
+    pub share: u64,
     /// What it does with the connection in the end.
     pub ending: Ending,
     /// Questions that it asks, one after the other.

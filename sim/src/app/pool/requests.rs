@@ -83,13 +83,13 @@ impl Pool {
         );
     }
     fn draw_path(&mut self) -> usize {
-        let all: u64 = self.plan.paths.iter().map(|p| u64::from(p.share)).sum();
+        let all: u64 = self.plan.paths.iter().map(|path| path.share).sum();
         if self.plan.paths.len() == 1 {
             return 0;
         }
         let mut drawn = self.stream.below(all);
         for (index, path) in self.plan.paths.iter().enumerate() {
-            match drawn.checked_sub(u64::from(path.share)) {
+            match drawn.checked_sub(path.share) {
                 Some(rest) => drawn = rest,
                 None => return index,
             }
@@ -135,9 +135,17 @@ impl Pool {
             self.held.resize(index + 1, None);
         }
         let (pool, born, until) = (request.pool, cx.now, cx.now + self.plan.connect_timeout);
-        let request_of = Some(request);
-        self.held[index] =
-            Some(Held { fd, pool, counted, born, uses: 0, until, eof: false, request: request_of });
+        self.held[index] = Some(Held {
+            fd,
+            pool,
+            counted,
+            born,
+            number: u32::try_from(self.tally.started).unwrap_or(u32::MAX),
+            uses: 0,
+            until,
+            eof: false,
+            request: Some(request),
+        });
         if let Some(seconds) = self.plan.so_keepalive_s {
             let seconds = seconds as i32;
             let options =

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use finwait_model::time::Span;
+
+use crate::ages::Ages;
 use crate::app::Reason;
-use crate::latencies::Latencies;
 
 /// What a pool counted.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -24,10 +26,10 @@ pub struct PoolTally {
     pub failed_pooled: u64,
     /// Requests that failed, by what the code was told.
     pub errors: BTreeMap<&'static str, u64>,
-    /// Connections that were closed, by reason.
-    pub closes: BTreeMap<Reason, u64>,
-    /// How old connections were when they were closed.
-    pub ages: Latencies,
+    /// How old connections were when they were closed, by reason.
+    pub closes: BTreeMap<Reason, Ages>,
+    /// The same of all of them.
+    pub ages: Ages,
     /// Connections that lie in pools now.
     pub idle: u64,
 }
@@ -37,9 +39,14 @@ impl PoolTally {
     pub(super) fn error(&mut self, what: &'static str) {
         *self.errors.entry(what).or_default() += 1;
     }
+    /// A connection is closed.
+    pub(super) fn close(&mut self, reason: Reason, age: Span) {
+        self.closes.entry(reason).or_default().record(age);
+        self.ages.record(age);
+    }
     /// Connections closed for that reason.
     pub fn closed(&self, reason: Reason) -> u64 {
-        self.closes.get(&reason).copied().unwrap_or(0)
+        self.closes.get(&reason).map_or(0, Ages::count)
     }
     /// Requests that failed.
     pub fn failed(&self) -> u64 {
@@ -58,8 +65,8 @@ impl PoolTally {
         for (what, count) in &other.errors {
             *self.errors.entry(what).or_default() += count;
         }
-        for (reason, count) in &other.closes {
-            *self.closes.entry(*reason).or_default() += count;
+        for (reason, ages) in &other.closes {
+            self.closes.entry(*reason).or_default().add(ages);
         }
         self.ages.add(&other.ages);
     }

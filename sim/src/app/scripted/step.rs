@@ -250,7 +250,7 @@ impl Scripted {
             return self.closed(copy, on, fd, cx);
         }
         let age = cx.now.since(self.copies[copy].handles[on].opened);
-        match cx.close_because(fd, Why { reason: Reason::Script, age, uses: line }) {
+        match cx.close_because(fd, Why { reason: Reason::Script, age, uses: line, number: 0 }) {
             Ok(Closed::Lingers) => {
                 cx.set_phase(fd, Phase::Lingering);
                 Next::Waits

@@ -296,7 +296,7 @@ impl Front {
         let Some(gone) = self.clients.remove(fd) else { return };
         self.tally.open -= 1;
         self.tally.closed(reason);
-        let why = Why { reason, age: cx.now.since(gone.born), uses: gone.requests };
+        let why = Why { reason, age: cx.now.since(gone.born), uses: gone.requests, number: 0 };
         cx.set_phase(fd, Phase::Fresh);
         // It is open, and set no linger time.
         let _ = cx.close_because(fd, why);

@@ -358,6 +358,6 @@ impl Upstream {
         self.web.ages.record(age);
         cx.set_phase(fd, Phase::Fresh);
         // It is open, and set no linger time.
-        let _ = cx.close_because(fd, Why { reason, age, uses: gone.uses });
+        let _ = cx.close_because(fd, Why { reason, age, uses: gone.uses, number: 0 });
     }
 }
