@@ -198,7 +198,7 @@ fn maps_do_not_cross() {
     }
     let grid = grid::Grid::parse(&table).expect("it is a table");
     let heat = map::Choice::of(&grid);
-    let law = Some(finwait_model::time::Span::millis(40));
+    let law = Some(Span::millis(40));
     let curves = map::Choice { curves: true, ..heat.clone() };
     let names = map::Choice { x: 2, y: None, ..heat.clone() };
     for choice in [map::Choice { law, ..heat.clone() }, heat, curves, names] {

@@ -116,7 +116,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     let outcome = live.finish();
     let (mut tell, recordings) = watch;
     let trouble = recordings.and_then(|recordings| recordings.finish(&outcome).err());
-    let trouble = trouble.or(passed.finish().err());
+    let unfinished = passed.finish().err();
+    let trouble = trouble.or(unfinished);
     if let Some(failure) = unwritten {
         return Err(failure);
     }
