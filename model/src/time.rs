@@ -143,11 +143,24 @@ impl Clock {
     }
     /// Nanoseconds per tick.
     pub const fn tick_ns(self) -> u64 {
-        1_000_000_000 / self.hz as u64
+        match self.hz {
+            1000 => 1_000_000,
+            250 => 4_000_000,
+            100 => 10_000_000,
+            hz => 1_000_000_000 / hz as u64,
+        }
     }
     /// The tick that has begun last at `now`.
     pub const fn jiffies(self, now: Instant) -> Jiffies {
-        Jiffies((now.ns + self.uptime_ns) / self.tick_ns() + self.boot_jiffies)
+        let ns = now.ns + self.uptime_ns;
+        // Every segment asks several times. A division by a constant is a multiplication.
+        let ticks = match self.hz {
+            1000 => ns / 1_000_000,
+            250 => ns / 4_000_000,
+            100 => ns / 10_000_000,
+            _ => ns / self.tick_ns(),
+        };
+        Jiffies(ticks + self.boot_jiffies)
     }
     /// When tick `j` begins; the run's beginning if that was before it.
     pub const fn instant(self, j: Jiffies) -> Instant {
@@ -180,7 +193,13 @@ impl Clock {
     }
     /// Microseconds in a number of ticks `[jiffies_to_usecs]`.
     pub const fn to_micros(self, j: Jiffies) -> u64 {
-        j.0 * 1_000_000 / self.hz as u64
+        let us = j.0 * 1_000_000;
+        match self.hz {
+            1000 => us / 1000,
+            250 => us / 250,
+            100 => us / 100,
+            hz => us / hz as u64,
+        }
     }
     /// The span of a number of ticks.
     pub const fn span(self, j: Jiffies) -> Span {

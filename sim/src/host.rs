@@ -9,10 +9,12 @@ use finwait_model::segment::Segment;
 use finwait_model::sink::{Cx, Note, Sink};
 use finwait_model::time::Instant;
 
+use crate::agenda::NEVER;
 use crate::app::{App, AppCx, AppId, Call, Conn, Conns};
 use crate::digest::Digest;
-use crate::link::{Fate, Link};
+use crate::link::Fate;
 use crate::nat::{Nat, Pass, Passage};
+use crate::network::Network;
 use crate::peer::PeerConfig;
 use crate::stack::{Platform, Stack};
 use crate::step::Step;
@@ -36,9 +38,6 @@ pub struct Host {
     /// What has arrived for the real machine, if that is what this host stands for.
     outside: Option<Vec<Segment>>,
 }
-
-/// Later than anything that happens.
-pub(crate) const NEVER: Instant = Instant { ns: u64::MAX };
 
 /// What the host has planned by itself, kept up to date after each step: the world asks for it far
 /// more often than it changes.
@@ -78,13 +77,23 @@ impl Plans {
     }
 }
 
-/// Which links come in, and which lead where; indices into the world's links.
+/// Which links lead where; indices into the world's links.
 #[derive(Clone, Default, Debug)]
 pub struct Wires {
-    /// Links that end here, in the order in which equal arrival times are served.
-    pub incoming: Vec<usize>,
-    /// Where to send what is for an address.
+    /// Where to send what is for an address; one entry an address.
     pub routes: Vec<(Addr, usize)>,
+}
+
+impl Wires {
+    /// The link that leads to that address.
+    #[inline]
+    fn route(&self, to: Addr) -> Option<usize> {
+        if let [(addr, link)] = self.routes[..] {
+            return (addr == to).then_some(link);
+        }
+        let at = self.routes.binary_search_by_key(&to, |route| route.0).ok()?;
+        Some(self.routes[at].1)
+    }
 }
 
 /// What has left the host so far.
@@ -102,8 +111,9 @@ impl Host {
         config: &Config,
         smoltcp: Option<&PeerConfig>,
         apps: Vec<App>,
-        wires: Wires,
+        mut wires: Wires,
     ) -> Self {
+        wires.routes.sort_unstable();
         let stack = Stack::new(config, smoltcp);
         Self {
             id,
@@ -146,12 +156,12 @@ impl Host {
         &mut self,
         at: Instant,
         segment: &Segment,
-        links: &mut [Link],
+        network: &mut Network,
         watch: &mut impl Watch,
     ) {
         watch.begins(at, self.id, Trigger::Timer);
         let Self { id, wires, tally, .. } = self;
-        let mut tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
+        let mut tap = Tap { at, host: *id, answers: None, network, wires, tally, watch };
         let cause = if segment.flags.rst() { Cause::RstOtherTcp } else { Cause::OtherTcp };
         tap.transmit(segment, cause);
         watch.stepped(&self.stack);
@@ -199,50 +209,42 @@ impl Host {
     pub fn lifecycles(&self) -> u64 {
         self.apps.iter().map(App::lifecycles).sum()
     }
-    /// When anything happens here next; [`NEVER`] if nothing is planned.
+    /// When it does something next by itself; [`NEVER`] if nothing is planned.
     #[inline]
-    pub(crate) fn next_event(&self, links: &[Link]) -> Instant {
-        self.next_step(links).0
+    pub(crate) fn next_own(&self) -> Instant {
+        self.plans.timer.min(self.plans.first_app.0)
     }
-    /// The earliest step with its lane; [`Step`] orders equal times, then the lane does.
+    /// The earliest step; [`Step`] orders equal times.
     #[inline]
-    fn next_step(&self, links: &[Link]) -> (Instant, Step, usize) {
-        let mut best = (NEVER, Step::Arrival, 0);
-        for &lane in &self.wires.incoming {
-            if let Some(at) = links[lane].next_arrival()
-                && at < best.0
-            {
-                best = (at, Step::Arrival, lane);
-            }
-        }
+    fn next_step(&self, network: &Network) -> (Instant, Step) {
+        let mut best = (network.next_arrival(self.id), Step::Arrival);
         if self.plans.timer < best.0 {
-            best = (self.plans.timer, Step::Timer, 0);
+            best = (self.plans.timer, Step::Timer);
         }
-        let (app, lane) = self.plans.first_app;
-        if app < best.0 {
-            best = (app, Step::App, lane);
+        if self.plans.first_app.0 < best.0 {
+            best = (self.plans.first_app.0, Step::App);
         }
         best
     }
     /// Does everything that happens here before `stop`.
-    pub(crate) fn run(&mut self, links: &mut [Link], stop: Instant, watch: &mut impl Watch) {
+    pub(crate) fn run(&mut self, network: &mut Network, stop: Instant, watch: &mut impl Watch) {
         loop {
-            let (at, step, lane) = self.next_step(links);
+            let (at, step) = self.next_step(network);
             if at >= stop {
                 break;
             }
             match step {
-                Step::Arrival => self.arrival(at, lane, links, watch),
-                Step::Timer => self.timers(at, links, watch),
+                Step::Arrival => self.arrival(at, network, watch),
+                Step::Timer => self.timers(at, network, watch),
                 Step::App => {
-                    let app = AppId(lane as u16);
+                    let app = AppId(self.plans.first_app.1 as u16);
                     watch.begins(at, self.id, Trigger::App(app));
-                    self.act(app, Act::Due, at, links, watch);
+                    self.act(app, Act::Due, at, network, watch);
                 }
             }
             while let Some((fd, ready)) = self.stack.next_wake() {
                 if let Some(app) = self.conns.owner(fd) {
-                    self.act(app, Act::Wake(fd, ready), at, links, watch);
+                    self.act(app, Act::Wake(fd, ready), at, network, watch);
                 }
             }
             watch.stepped(&self.stack);
@@ -253,14 +255,14 @@ impl Host {
             );
         }
     }
-    fn arrival(&mut self, at: Instant, lane: usize, links: &mut [Link], watch: &mut impl Watch) {
-        let Some((segment, cause)) = links[lane].receive() else { return };
+    fn arrival(&mut self, at: Instant, network: &mut Network, watch: &mut impl Watch) {
+        let Some((segment, cause)) = network.receive(self.id) else { return };
         let Self { id, stack, nat, wires, tally, outside, .. } = self;
         watch.begins(at, *id, Trigger::Arrival(&segment));
         if let Some(outside) = outside {
             return outside.push(segment);
         }
-        let mut tap = Tap { at, host: *id, answers: Some(&segment), links, wires, tally, watch };
+        let mut tap = Tap { at, host: *id, answers: Some(&segment), network, wires, tally, watch };
         match nat.as_mut().map_or(Pass::Own, |nat| nat.pass(at, &segment)) {
             Pass::On(as_it_leaves) => return tap.transmit(&as_it_leaves, cause),
             Pass::Drop => {
@@ -271,10 +273,10 @@ impl Host {
         }
         stack.rx(&segment, &mut Cx { now: at, sink: &mut tap });
     }
-    fn timers(&mut self, at: Instant, links: &mut [Link], watch: &mut impl Watch) {
+    fn timers(&mut self, at: Instant, network: &mut Network, watch: &mut impl Watch) {
         let Self { id, stack, wires, tally, .. } = self;
         watch.begins(at, *id, Trigger::Timer);
-        let mut tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
+        let mut tap = Tap { at, host: *id, answers: None, network, wires, tally, watch };
         stack.run_timers(&mut Cx { now: at, sink: &mut tap });
     }
     fn act(
@@ -282,11 +284,11 @@ impl Host {
         app: AppId,
         act: Act,
         at: Instant,
-        links: &mut [Link],
+        network: &mut Network,
         watch: &mut impl Watch,
     ) {
         let Self { id, stack, wires, tally, apps, conns, plans, .. } = self;
-        let tap = Tap { at, host: *id, answers: None, links, wires, tally, watch };
+        let tap = Tap { at, host: *id, answers: None, network, wires, tally, watch };
         let mut cx = AppCx::new(at, app, stack, conns, tap);
         let index = usize::from(app.0);
         match act {
@@ -329,7 +331,7 @@ pub struct Tap<'a, W> {
     at: Instant,
     host: HostId,
     answers: Option<&'a Segment>,
-    links: &'a mut [Link],
+    network: &'a mut Network,
     wires: &'a Wires,
     tally: &'a mut Tally,
     watch: &'a mut W,
@@ -341,9 +343,8 @@ impl<W: Watch> Sink for Tap<'_, W> {
         self.tally.segments += 1;
         self.tally.digest.segment(self.at, segment, cause);
         let to = segment.flow.daddr;
-        let route = self.wires.routes.iter().find(|(addr, _)| *addr == to);
-        let fate = match route {
-            Some(&(_, link)) => self.links[link].send(self.at, segment, cause),
+        let fate = match self.wires.route(to) {
+            Some(link) => self.network.send(link, self.at, segment, cause),
             None => Fate::Unroutable,
         };
         let Self { at, host, answers, .. } = *self;

@@ -5,6 +5,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod ages;
+mod agenda;
 pub mod app;
 pub mod because;
 pub mod capacity;
@@ -21,6 +22,7 @@ pub mod link;
 pub mod live;
 pub mod measure;
 pub mod nat;
+pub mod network;
 pub mod pcap;
 pub mod peer;
 pub mod question;

@@ -120,9 +120,9 @@ impl Link {
     /// A link with nothing on it. Its chance comes from the stream of its two names.
     pub fn new(from: HostId, to: HostId, quality: Quality, stream: Stream) -> Self {
         let flight = if quality.keeps_order() {
-            Flight::Ring(VecDeque::with_capacity(64))
+            Flight::Ring(VecDeque::new())
         } else {
-            Flight::Heap { heap: BinaryHeap::with_capacity(64), next_number: 0 }
+            Flight::Heap { heap: BinaryHeap::new(), next_number: 0 }
         };
         Self { from, to, quality, stream, flight }
     }

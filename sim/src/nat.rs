@@ -16,7 +16,7 @@ use finwait_model::flow::{Addr, Endpoint, FourTuple};
 use finwait_model::segment::Segment;
 use finwait_model::time::{Instant, Span};
 
-use crate::host::NEVER;
+use crate::agenda::NEVER;
 
 /// What a box does.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -9,9 +9,11 @@
 use finwait_model::segment::Segment;
 use finwait_model::time::{Instant, Span};
 
+use crate::agenda::NEVER;
 use crate::digest::Digest;
-use crate::host::{Host, NEVER};
+use crate::host::Host;
 use crate::link::Link;
+use crate::network::Network;
 use crate::watch::Watch;
 
 /// A host of a world: its place in the scenario's order.
@@ -32,7 +34,7 @@ pub enum Turns {
 #[derive(Debug)]
 pub struct World {
     hosts: Vec<Host>,
-    links: Vec<Link>,
+    network: Network,
     window: Span,
     turns: Turns,
     now: Instant,
@@ -48,7 +50,10 @@ impl World {
     pub fn new(hosts: Vec<Host>, links: Vec<Link>, turns: Turns) -> Self {
         let window = links.iter().map(Link::least_delay).min().unwrap_or(Span::secs(1));
         assert!(window > Span::ZERO, "invariant: a link takes at least 1 ns");
-        Self { hosts, links, window, turns, now: Instant::ZERO, next_check: 0 }
+        let network = Network::new(hosts.len(), links);
+        let mut world = Self { hosts, network, window, turns, now: Instant::ZERO, next_check: 0 };
+        world.plan_all();
+        world
     }
     /// Everything before this instant has happened.
     pub const fn now(&self) -> Instant {
@@ -77,23 +82,14 @@ impl World {
     /// Lets everything happen that happens before `end`.
     pub fn run_until(&mut self, end: Instant, watch: &mut impl Watch) {
         loop {
-            let first = self.next_event();
+            let first = self.network.agenda().first();
             if first >= end {
                 break;
             }
             let stop = end.min(first + self.window);
-            let Self { hosts, links, turns, .. } = self;
-            match turns {
-                Turns::Forward => {
-                    for host in hosts.iter_mut() {
-                        host.run(links, stop, watch);
-                    }
-                }
-                Turns::Backward => {
-                    for host in hosts.iter_mut().rev() {
-                        host.run(links, stop, watch);
-                    }
-                }
+            match self.turns {
+                Turns::Forward => self.forward(stop, watch),
+                Turns::Backward => self.backward(stop, watch),
             }
             watch.window(stop);
         }
@@ -102,24 +98,47 @@ impl World {
             self.check_now_and_then();
         }
     }
+    /// Every host with something before `stop` has its turn. What it sends arrives later, so nobody
+    /// joins them meanwhile.
+    fn forward(&mut self, stop: Instant, watch: &mut impl Watch) {
+        let mut from = 0;
+        while let Some(host) = self.network.agenda().next_before(stop, from) {
+            self.turn(host, stop, watch);
+            from = host + 1;
+        }
+    }
+    fn backward(&mut self, stop: Instant, watch: &mut impl Watch) {
+        for host in (0..self.hosts.len()).rev() {
+            if self.network.agenda().at(host) < stop {
+                self.turn(host, stop, watch);
+            }
+        }
+    }
+    #[inline]
+    fn turn(&mut self, host: usize, stop: Instant, watch: &mut impl Watch) {
+        let host = &mut self.hosts[host];
+        host.run(&mut self.network, stop, watch);
+        self.network.plan(host.id(), host.next_own());
+    }
+    /// Looks at what every host has planned.
+    fn plan_all(&mut self) {
+        for host in &self.hosts {
+            self.network.plan(host.id(), host.next_own());
+        }
+    }
     /// What has arrived for a real machine since this was asked last.
     pub fn arrived(&mut self, host: HostId) -> Vec<Segment> {
         self.hosts[usize::from(host.0)].arrived()
     }
     /// A real machine sends, at a time that the world has not passed.
     pub fn send(&mut self, host: HostId, at: Instant, segment: &Segment, watch: &mut impl Watch) {
-        let Self { hosts, links, now, .. } = self;
-        hosts[usize::from(host.0)].send(at.max(*now), segment, links, watch);
+        let Self { hosts, network, now, .. } = self;
+        hosts[usize::from(host.0)].send(at.max(*now), segment, network, watch);
         watch.window(at.max(*now));
     }
     /// When anything happens next; `None` if nothing ever will by itself.
     pub fn next(&self) -> Option<Instant> {
-        Some(self.next_event()).filter(|at| *at != NEVER)
-    }
-    /// When anything happens next.
-    #[inline]
-    fn next_event(&self) -> Instant {
-        self.hosts.iter().map(|h| h.next_event(&self.links)).fold(NEVER, Instant::min)
+        Some(self.network.agenda().first()).filter(|at| *at != NEVER)
     }
     /// Checks the tables whenever as many segments have passed as the tables are large: then it
     /// costs each segment the same, however large they become.

@@ -7,6 +7,8 @@ mod retransmit;
 mod synack;
 pub mod wheel;
 
+use queue::NEVER;
+
 use crate::kernel::Kernel;
 use crate::sink::{Cx, Note, Sink, TimerKind};
 use crate::sock::Pending;
@@ -29,14 +31,22 @@ pub(crate) enum Kind {
 
 impl Kernel {
     /// When a timer must run next.
+    #[inline]
     pub fn next_timer(&self) -> Option<Instant> {
-        let next = [
-            self.timers.next(),
-            self.request_timers.next(),
-            self.listen_timers.next(),
-            self.deathrow.next(),
-        ];
-        next.into_iter().flatten().min().map(|j| self.clock.instant(j))
+        let tick = self.due_ticks().into_iter().fold(NEVER, u64::min);
+        (tick != NEVER).then(|| self.clock.instant(Jiffies(tick)))
+    }
+
+    /// When each kind of timer is due next, in the order in which those of one tick run: sockets,
+    /// requests, listeners, buckets.
+    #[inline]
+    fn due_ticks(&self) -> [u64; 4] {
+        [
+            self.timers.next_tick(),
+            self.request_timers.next_tick(),
+            self.listen_timers.next_tick(),
+            self.deathrow.next().map_or(NEVER, |tick| tick.0),
+        ]
     }
 
     /// Runs every timer that is due, in the order of their ticks; on one tick sockets come
@@ -44,26 +54,23 @@ impl Kernel {
     pub fn run_timers(&mut self, cx: &mut Cx<'_, impl Sink>) {
         let now = self.clock.jiffies(cx.now);
         loop {
-            let due = [
-                self.timers.next(),
-                self.request_timers.next(),
-                self.listen_timers.next(),
-                self.deathrow.next(),
-            ];
-            let Some(tick) = due.iter().flatten().min().copied().filter(|&t| t <= now) else {
+            let due = self.due_ticks();
+            let next = due.into_iter().fold(NEVER, u64::min);
+            if next == NEVER || next > now.0 {
                 return;
-            };
-            if due[0] == Some(tick) {
+            }
+            let tick = Jiffies(next);
+            if due[0] == next {
                 if let Some((timer, _)) = self.timers.pop_due(tick) {
                     cx.sink.touched(|| self.socks[SockId(timer / 4)].flow);
                     self.socket_timer(SockId(timer / 4), timer % 4, cx);
                     self.settle(cx);
                 }
-            } else if due[1] == Some(tick) {
+            } else if due[1] == next {
                 if let Some((timer, _)) = self.request_timers.pop_due(tick) {
                     self.request_timer(ReqId(timer), cx);
                 }
-            } else if due[2] == Some(tick) {
+            } else if due[2] == next {
                 if let Some((timer, _)) = self.listen_timers.pop_due(tick) {
                     self.listener_timer(ListenId(timer), cx);
                 }

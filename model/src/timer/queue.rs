@@ -16,6 +16,9 @@ use crate::time::Jiffies;
 ///
 /// Timers come out in the order of (firing tick, order of arming). Time given to [`Self::arm`] must
 /// not run backwards. Tables grow to the largest id; arming and cancelling allocate nothing else.
+///
+/// Most timers are armed anew or cancelled long before they fire. So neither looks for the earliest
+/// one that is left: [`Self::next`] does, when somebody asks and the old answer is gone.
 #[derive(Clone, Debug)]
 pub struct TimerQueue {
     rounding: Rounding,
@@ -27,7 +30,8 @@ pub struct TimerQueue {
     /// The few that found their level too short, because what is due has not been popped yet.
     /// By (firing tick, order of arming).
     late: BTreeMap<(u64, u64), u32>,
-    /// The earliest firing tick, [`NEVER`] if nothing is pending.
+    /// The earliest firing tick, [`NEVER`] if nothing is pending, [`UNKNOWN`] if it has to be
+    /// looked for.
     next: u64,
     /// How often a timer was armed: the order of equal ticks.
     armed: u64,
@@ -58,35 +62,35 @@ impl TimerQueue {
         }
         let place = wheel::place(self.rounding, now, expires);
         self.armed += 1;
-        let node = &mut self.nodes[index];
-        node.expires = expires.0;
-        node.armed = self.armed;
-        if !self.link(id, place) {
+        if !self.link(id, expires.0, place) {
             self.late.insert((place.fires.0, self.armed), id);
-            let node = &mut self.nodes[index];
-            node.slot = LATE;
+            let mut node = Node { expires: expires.0, armed: self.armed, slot: LATE, ..Node::IDLE };
             node.set_late_fires(place.fires.0);
+            self.nodes[index] = node;
         }
         self.len += 1;
+        if self.next == UNKNOWN {
+            return;
+        }
         self.next = self.next.min(place.fires.0);
     }
 
     /// Stops timer `id`; nothing happens if it is not pending `[del_timer]`.
+    #[inline]
     pub fn cancel(&mut self, id: u32) {
-        let Some(&node) = self.nodes.get(id as usize) else { return };
-        match node.slot {
-            IDLE => return,
-            LATE => {
-                let fires = node.late_fires();
-                self.late.remove(&(fires, node.armed));
-                if fires == self.next {
-                    self.find_next();
-                }
+        if let Some(node) = self.nodes.get_mut(id as usize)
+            && node.slot != IDLE
+        {
+            let was = *node;
+            node.slot = IDLE;
+            self.len -= 1;
+            if was.slot == LATE {
+                self.late.remove(&(was.late_fires(), was.armed));
+                self.next = UNKNOWN;
+            } else {
+                self.unlink(was);
             }
-            slot => self.unlink(node, slot),
         }
-        self.nodes[id as usize].slot = IDLE;
-        self.len -= 1;
     }
 
     /// Whether timer `id` is armed and has not fired.
@@ -111,23 +115,33 @@ impl TimerQueue {
     }
 
     /// The tick at which the earliest timer fires.
-    pub const fn next(&self) -> Option<Jiffies> {
-        if self.next == NEVER { None } else { Some(Jiffies(self.next)) }
+    #[inline]
+    pub fn next(&self) -> Option<Jiffies> {
+        let next = self.next_tick();
+        (next != NEVER).then_some(Jiffies(next))
+    }
+
+    /// The same, [`NEVER`] if nothing is pending.
+    #[inline]
+    pub(super) fn next_tick(&self) -> u64 {
+        if self.next == UNKNOWN { self.find_next() } else { self.next }
     }
 
     /// The timer that fires first.
     pub fn first(&self) -> Option<u32> {
-        (self.next != NEVER).then(|| self.earliest())
+        let next = self.next_tick();
+        (next != NEVER).then(|| self.earliest(next))
     }
 
     /// Takes the earliest timer off the queue if it fires at `now` or before, with the tick at
     /// which it fires.
     pub fn pop_due(&mut self, now: Jiffies) -> Option<(u32, Jiffies)> {
+        self.next = self.next_tick();
         let fires = self.next;
         if fires == NEVER || fires > now.0 {
             return None;
         }
-        let id = self.earliest();
+        let id = self.earliest(fires);
         self.cancel(id);
         Some((id, Jiffies(fires)))
     }
@@ -138,32 +152,36 @@ impl TimerQueue {
         self.nodes.capacity() * size_of::<Node>() + levels + self.late.len() * 32
     }
 
-    /// The timer to fire first; something must be pending.
-    fn earliest(&self) -> u32 {
+    /// The timer to fire first; something must be pending, at tick `next` first.
+    fn earliest(&self, next: u64) -> u32 {
         let mut first = (u64::MAX, NIL);
         if let Some((&(fires, armed), &id)) = self.late.first_key_value()
-            && fires == self.next
+            && fires == next
         {
             first = (armed, id);
         }
         for n in bits(self.occupied) {
             let level = &self.levels[n];
-            if level.first_tick() == self.next {
-                let id = level.slots[level.slot_of(level.first)].head;
+            let granule = level.first();
+            if granule << level.shift == next {
+                let id = level.slots[level.slot_of(granule)].head;
                 first = first.min((self.nodes[id as usize].armed, id));
             }
         }
         first.1
     }
 
-    fn find_next(&mut self) {
+    fn find_next(&self) -> u64 {
         let late = self.late.first_key_value().map_or(NEVER, |(&(fires, _), _)| fires);
-        let levels = bits(self.occupied).map(|n| self.levels[n].first_tick());
-        self.next = levels.fold(late, u64::min);
+        let ticks = bits(self.occupied).map(|n| {
+            let level = &self.levels[n];
+            level.first() << level.shift
+        });
+        ticks.fold(late, u64::min)
     }
 
     /// Appends a timer to its slot. False if the slot may hold another tick's timers.
-    fn link(&mut self, id: u32, place: Place) -> bool {
+    fn link(&mut self, id: u32, expires: u64, place: Place) -> bool {
         let n = place.level as usize;
         while self.levels.len() <= n {
             let level = self.levels.len() as u32;
@@ -171,18 +189,15 @@ impl TimerQueue {
         }
         let level = &mut self.levels[n];
         let granule = place.fires.0 >> level.shift;
-        if level.slots.is_empty() {
-            level.allocate(self.rounding);
-        }
         if self.occupied >> n & 1 == 0 {
+            level.allocate(self.rounding);
             self.occupied |= 1 << n;
-            level.first = granule;
-        } else if granule.saturating_sub(level.first) >= level.slots.len() as u64 {
+            level.base = granule;
+        } else if !level.makes_room(granule) {
             return false;
         }
-        level.first = level.first.min(granule);
         let slot = level.slot_of(granule);
-        level.words[slot / 64] |= 1 << (slot % 64);
+        level.set.insert(slot);
         let list = &mut level.slots[slot];
         let last = list.tail;
         list.tail = id;
@@ -191,16 +206,20 @@ impl TimerQueue {
         } else {
             self.nodes[last as usize].next = id;
         }
-        let node = &mut self.nodes[id as usize];
-        node.previous = last;
-        node.next = NIL;
-        node.slot = (n as u32) << SLOT_BITS | slot as u32;
+        self.nodes[id as usize] = Node {
+            expires,
+            armed: self.armed,
+            previous: last,
+            next: NIL,
+            slot: (n as u32) << SLOT_BITS | slot as u32,
+        };
         true
     }
 
-    fn unlink(&mut self, node: Node, slot: u32) {
-        let n = (slot >> SLOT_BITS) as usize;
-        let slot = (slot & ((1 << SLOT_BITS) - 1)) as usize;
+    /// Takes what `node` was out of its slot.
+    fn unlink(&mut self, node: Node) {
+        let n = (node.slot >> SLOT_BITS) as usize;
+        let slot = (node.slot & ((1 << SLOT_BITS) - 1)) as usize;
         let level = &mut self.levels[n];
         let list = &mut level.slots[slot];
         if node.previous == NIL {
@@ -213,26 +232,21 @@ impl TimerQueue {
         } else {
             self.nodes[node.next as usize].previous = node.previous;
         }
-        if list.head != NIL {
-            return;
-        }
-        level.words[slot / 64] &= !(1 << (slot % 64));
-        if slot != level.slot_of(level.first) {
-            return;
-        }
-        let was = level.first_tick();
-        match level.find_first() {
-            Some(first) => level.first = first,
-            None => self.occupied &= !(1 << n),
-        }
-        if was == self.next {
-            self.find_next();
+        if list.head == NIL {
+            level.set.remove(slot);
+            if level.set.is_empty() {
+                self.occupied &= !(1 << n);
+            }
+            // It may have been the only one at the earliest tick.
+            self.next = UNKNOWN;
         }
     }
 }
 
 /// Not a tick: nothing is pending.
-const NEVER: u64 = u64::MAX;
+pub(crate) const NEVER: u64 = u64::MAX;
+/// Not a tick: see [`TimerQueue::next`].
+const UNKNOWN: u64 = u64::MAX - 1;
 /// Not an id: the end of a list.
 const NIL: u32 = u32::MAX;
 /// In [`Node::slot`]: not pending.
@@ -279,58 +293,114 @@ struct List {
 struct Level {
     /// Base-2 logarithm of the granule in ticks.
     shift: u32,
-    /// The earliest granule with a timer; meaningless while the level is empty. All others lie
+    /// No granule with a timer is earlier; meaningless while the level is empty. All of them lie
     /// less than a turn after it, so each slot stands for one granule.
-    first: u64,
+    base: u64,
     /// Which slots are not empty.
-    words: Vec<u64>,
+    set: Set,
     slots: Vec<List>,
 }
 
 impl Level {
     const fn new(shift: u32) -> Self {
-        Self { shift, first: 0, words: Vec::new(), slots: Vec::new() }
+        Self { shift, base: 0, set: Set::new(), slots: Vec::new() }
     }
 
     /// A level reaches 64 granules ahead on 6.18 and 516 on 3.10. Twice that leaves room for what
     /// is due and not yet popped.
     fn allocate(&mut self, rounding: Rounding) {
+        if !self.slots.is_empty() {
+            return;
+        }
         let slots = match rounding {
             Rounding::Wheel => 128,
             Rounding::Exact => 1 << SLOT_BITS,
         };
         self.slots = vec![List { head: NIL, tail: NIL }; slots];
-        self.words = vec![0; slots / 64];
+        self.set = Set::with_slots(slots);
     }
 
+    /// May a granule come in beside those that are here?
+    #[inline]
+    fn makes_room(&mut self, granule: u64) -> bool {
+        let turn = self.slots.len() as u64;
+        if granule < self.base {
+            self.base = granule;
+        } else if granule - self.base >= turn {
+            self.base = self.first();
+            return granule - self.base < turn;
+        }
+        true
+    }
+
+    #[inline]
     const fn slot_of(&self, granule: u64) -> usize {
         granule as usize & (self.slots.len() - 1)
     }
 
-    const fn first_tick(&self) -> u64 {
-        self.first << self.shift
-    }
-
-    /// The earliest occupied granule not before `first`.
-    fn find_first(&self) -> Option<u64> {
-        let start = self.slot_of(self.first);
-        let mut word = start / 64;
-        let mut found = self.words[word] & (u64::MAX << (start % 64));
-        // One word more than there are: the first one's lower part comes last.
-        for _ in 0..=self.words.len() {
-            if found != 0 {
-                let slot = word * 64 + found.trailing_zeros() as usize;
-                let ahead = slot.wrapping_sub(start) & (self.slots.len() - 1);
-                return Some(self.first + ahead as u64);
-            }
-            word = (word + 1) % self.words.len();
-            found = self.words[word];
-        }
-        None
+    /// The earliest granule with a timer; the level must not be empty.
+    #[inline]
+    fn first(&self) -> u64 {
+        let start = self.slot_of(self.base);
+        let ahead = self.set.first_from(start).wrapping_sub(start) & (self.slots.len() - 1);
+        self.base + ahead as u64
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.slots.len() * size_of::<List>() + self.words.len() * 8
+        size_of::<Self>() + self.slots.len() * size_of::<List>() + self.set.words.len() * 8
+    }
+}
+
+/// A set of slots, up to 1,024, that finds the next one on the ring without a walk.
+#[derive(Clone, Debug)]
+struct Set {
+    words: Vec<u64>,
+    /// Bit n: word n is not zero.
+    summary: u32,
+}
+
+impl Set {
+    const fn new() -> Self {
+        Self { words: Vec::new(), summary: 0 }
+    }
+
+    fn with_slots(slots: usize) -> Self {
+        Self { words: vec![0; slots / 64], summary: 0 }
+    }
+
+    #[inline]
+    const fn is_empty(&self) -> bool {
+        self.summary == 0
+    }
+
+    #[inline]
+    fn insert(&mut self, slot: usize) {
+        self.words[slot / 64] |= 1 << (slot % 64);
+        self.summary |= 1 << (slot / 64);
+    }
+
+    #[inline]
+    fn remove(&mut self, slot: usize) {
+        let word = &mut self.words[slot / 64];
+        *word &= !(1 << (slot % 64));
+        if *word == 0 {
+            self.summary &= !(1 << (slot / 64));
+        }
+    }
+
+    /// The first member at or behind `start`, on from the beginning at the end; there must be one.
+    #[inline]
+    fn first_from(&self, start: usize) -> usize {
+        let word = start / 64;
+        let behind = self.words[word] & (u64::MAX << (start % 64));
+        if behind != 0 {
+            return word * 64 + behind.trailing_zeros() as usize;
+        }
+        let later = self.summary & (u32::MAX << word << 1);
+        // None later: the earliest of all, which may be the lower part of the same word.
+        let set = if later == 0 { self.summary } else { later };
+        let word = set.trailing_zeros() as usize;
+        word * 64 + self.words[word].trailing_zeros() as usize
     }
 }
 

@@ -63,9 +63,6 @@ impl Scenario {
     fn wires(&self, id: HostId) -> Wires {
         let mut wires = Wires::default();
         for (index, link) in self.links.iter().enumerate() {
-            if link.to == id {
-                wires.incoming.push(index);
-            }
             if link.from == id {
                 wires.routes.push((self.host_plan(link.to).addr, index));
             }

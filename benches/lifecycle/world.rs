@@ -1,0 +1,102 @@
+//! The worlds that are measured: clients that open short connections to one server.
+
+use std::fmt::Write as _;
+
+use finwait_model::time::{Instant, Span};
+use finwait_sim::scenario::Scenario;
+use finwait_sim::watch::Count;
+use finwait_sim::world::World;
+
+/// A bucket of 6.18 lives that long at HZ 1000: 60 s, and until its timer's granule of 4,096 ticks
+/// ends; on average half of one.
+const LIFE_S: u64 = 62;
+/// After so long as many buckets die as are born.
+const FILLED: Span = Span::secs(65);
+/// Buckets of one pair of addresses and one port: connect() takes even ports as long as there are
+/// any, and then searches all 14,000 of them in vain for each odd one.
+const PORTS: u64 = 10_000;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// Lifecycles per second of virtual time.
+    pub rate: u64,
+    /// Hosts with a client each; there is one server.
+    pub clients: u64,
+    /// How long a client holds the connection once it has its answer.
+    pub hold: Span,
+    /// How many connections at most, over all clients.
+    pub count: Option<u64>,
+    /// So many at the same instant instead of a rate.
+    pub burst: bool,
+}
+
+impl Shape {
+    /// A client and a server with as many live buckets in the steady state.
+    pub(crate) const fn live(live: u64) -> Self {
+        let rate = live / LIFE_S;
+        Self {
+            rate: if rate == 0 { 1 } else { rate },
+            clients: 1,
+            hold: Span::ZERO,
+            count: None,
+            burst: false,
+        }
+    }
+    /// The scenario, as a person would write it.
+    fn text(self) -> String {
+        let per_client = (self.rate * LIFE_S / self.clients).max(self.count.unwrap_or(0));
+        let ports = format!("1000-{}", 1000 + per_client / PORTS);
+        let mut text = format!(
+            "name = \"lifecycle\"\nduration = \"100000s\"\n[links]\ndelay = \"50us\"\n\
+             [hosts.server]\nkernel = \"6.18\"\nhz = 1000\n[hosts.server.sysctl]\n\
+             \"net.core.somaxconn\" = 4000000\n\"net.ipv4.tcp_max_syn_backlog\" = 4000000\n\
+             [[apps]]\nkind = \"server\"\nhost = \"server\"\nport = \"{ports}\"\n\
+             backlog = 4000000\nrequest_bytes = 6\nresponse_bytes = 6\n"
+        );
+        for n in 0..self.clients {
+            let pace = if self.burst {
+                format!("workers = {0}\ncount = {0}", self.count.unwrap_or(1) / self.clients)
+            } else {
+                let count = self.count.map_or_else(String::new, |c| format!("count = {c}\n"));
+                format!("{count}rate = \"{}/s\"", (self.rate / self.clients).max(1))
+            };
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "[hosts.c{n}]\nkernel = \"6.18\"\nhz = 1000\n[hosts.c{n}.sysctl]\n\
+                 \"net.ipv4.tcp_max_tw_buckets\" = 100000000\n\
+                 \"net.ipv4.tcp_max_orphans\" = 100000000\n\
+                 [[apps]]\nkind = \"client\"\nhost = \"c{n}\"\nto = \"server:{ports}\"\n\
+                 {pace}\nrequest_bytes = 6\nresponse_bytes = 6\nhold = \"{}\"\n",
+                self.hold
+            );
+        }
+        text
+    }
+    /// Its world at time zero.
+    pub(crate) fn world(self) -> Result<World, String> {
+        let scenario = Scenario::parse(&self.text(), "lifecycle").map_err(|e| e.to_string())?;
+        Ok(scenario.world())
+    }
+    /// The same when the table has filled up.
+    pub(crate) fn filled(self) -> Result<World, String> {
+        let mut world = self.world()?;
+        world.run_until(Instant::ZERO + FILLED, &mut Count);
+        Ok(world)
+    }
+}
+
+/// Bytes that the kernels' tables hold.
+pub(crate) fn bytes(world: &World) -> usize {
+    world.hosts().iter().map(|host| host.kernel().bytes()).sum()
+}
+
+/// Processor time of this process so far, its kernel part included, in milliseconds: `utime` and
+/// `stime` of /proc/self/stat in ticks of 10 ms.
+pub(crate) fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let field = |n: usize| behind_name.split_whitespace().nth(n).and_then(|f| f.parse().ok());
+    (field(11).unwrap_or(0) + field(12).unwrap_or(0)) * 10
+}
