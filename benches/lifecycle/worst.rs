@@ -59,13 +59,14 @@ pub(crate) fn one_chain() -> Result<(), String> {
         let server = Endpoint::new(Addr::v4(10, 0, 0, 1), 80);
         let (mut kernel, mut sink) = (listening(server)?, Quiet);
         let mut cx = Cx { now: Instant::ZERO, sink: &mut sink };
-        let flows = (0u32..)
+        let flows: Vec<FourTuple> = (0u32..)
             .flat_map(|host| (1024..=65535).map(move |port| (host, port)))
             .map(|(host, port)| {
                 FourTuple::new(Endpoint::new(Addr(0x0b00_0000 | host), port), server)
             })
             .filter(|flow| flow.hash() & 0xffff == 0)
-            .take(count);
+            .take(count)
+            .collect();
         let cpu = cpu_ms();
         let mut looked = 0u64;
         for flow in flows {

@@ -209,7 +209,9 @@ impl Kernel {
             }
             if !piece.marks.sacked {
                 news.delivered += acked;
-                self.rack_advance(id, &piece, now_us);
+                if !self.sent_again_in_vain(id, &piece) {
+                    self.rack_advance(id, &piece, now_us);
+                }
             }
             news.acked |= acked > 0;
             acked_segments += acked;

@@ -176,6 +176,17 @@ impl Kernel {
         }
     }
 
+    /// Does the echoed timestamp say that an earlier copy arrived than the one sent last? Then when
+    /// that one was sent says nothing about the order of things. `[tcp_skb_spurious_retrans]`
+    pub(crate) fn sent_again_in_vain(&self, id: SockId, piece: &Skb) -> bool {
+        let sk = &self.socks[id];
+        let sent_ms = (piece.sent_us / 1000) as u32;
+        (piece.marks.retrans || piece.marks.ever_retrans)
+            && sk.saw_tstamp
+            && sk.rcv_tsecr != 0
+            && (sk.rcv_tsecr.wrapping_sub(sent_ms) as i32) < 0
+    }
+
     /// RACK remembers the piece sent last among those delivered. `[tcp_rack_advance]`
     pub(crate) fn rack_advance(&mut self, id: SockId, piece: &Skb, now_us: u64) {
         let sk = &mut self.socks[id];

@@ -56,6 +56,12 @@ impl<I: Id, T> Slab<I, T> {
             self.uses[index as usize] += 1;
             return I::new(index);
         }
+        if self.items.len() == self.items.capacity() {
+            // A table of millions must not stand half empty; a new one is small.
+            let more = (self.items.len() / 8).max(16);
+            self.items.reserve_exact(more);
+            self.uses.reserve_exact(more);
+        }
         self.items.push(item);
         self.uses.push(1);
         I::new(self.items.len() as u32 - 1)
