@@ -21,6 +21,7 @@ mod monotone;
 mod recording;
 mod redis;
 mod scenarios;
+mod schedules;
 mod smoltcp;
 mod smoltcp_orders;
 mod stage;
