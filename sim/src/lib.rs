@@ -4,8 +4,8 @@
 //! a person writes), [`run`] (what a run leaves behind) and [`because`] (why each RST was sent).
 #![deny(clippy::float_arithmetic)]
 
-pub mod ages;
 mod agenda;
+pub mod ages;
 pub mod app;
 pub mod because;
 pub mod capacity;

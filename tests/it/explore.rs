@@ -103,7 +103,7 @@ fn page(found: &BTreeMap<String, Value>) -> String {
          Written by a test from `finwait explore --all`: random schedules, the smallest of each kind that \
          violates\n`never rst_sent(any) and closed_properly(any)`. Nobody has told the search what to look \
          for. Each has a packetdrill\nscript of the host that sends the RST; it holds on the model, and those \
-         for 6.18 on the live kernel ([explore.md](../explore.md)).\n",
+         for 6.18 that set no sysctl of the whole\nmachine hold on the live kernel, too ([explore.md](../explore.md)).\n",
     );
     for (kind, found) in found {
         let file = kind.replace('/', "-");

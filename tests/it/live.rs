@@ -82,7 +82,7 @@ fn passed_the_device(pcap: &Path) {
     let fields =
         ["ip.src", "tcp.flags.syn", "tcp.flags.ack", "tcp.flags.fin", "tcp.checksum.status"];
     let shown = outside::tshark(pcap, 80, &fields);
-    let tcp: Vec<_> = shown.iter().filter(|packet| packet[1].len() > 0).collect();
+    let tcp: Vec<_> = shown.iter().filter(|packet| !packet[1].is_empty()).collect();
     let count = |wanted: &dyn Fn(&[String]) -> bool| tcp.iter().filter(|p| wanted(p)).count();
     let is = |field: &str| field == "True" || field == "1";
     assert_eq!(count(&|p| is(&p[1]) && !is(&p[2]) && p[0] == "10.0.0.2"), 12, "SYNs of curl");

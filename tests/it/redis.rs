@@ -90,7 +90,7 @@ impl Server {
     fn start() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.expect("there is a free port").port();
-        let child = Command::new("redis-server")
+        let mut child = Command::new("redis-server")
             .args([
                 "--port",
                 &port.to_string(),
@@ -110,7 +110,8 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("redis-server does not listen on {port}");
+        let ended = child.kill().and_then(|()| child.wait());
+        panic!("redis-server does not listen on {port}: {ended:?}");
     }
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");

@@ -54,6 +54,8 @@ pub(super) struct Pasts {
     /// The way that each set gives away next.
     turns: Vec<u8>,
     entries: Vec<Past>,
+    /// The last connect(): when, on which ports, and what was forgotten because of it.
+    renewed: Option<(Instant, FourTuple, Option<Past>)>,
 }
 
 impl Default for Pasts {
@@ -75,6 +77,7 @@ impl Pasts {
             marks: vec![[0; WAYS]; sets],
             turns: vec![0; sets],
             entries: vec![Past::new(FourTuple::default()); sets * WAYS],
+            renewed: None,
         }
     }
     fn set(&self, flow: FourTuple) -> usize {
@@ -142,8 +145,23 @@ impl Pasts {
                 return;
             }
             // A new connection has nothing to do with what the last one on these ports did.
-            Note::RequestBorn { flow } | Note::State { flow, to: TcpState::SynSent, .. } => {
+            Note::RequestBorn { flow } => return self.forget(flow),
+            Note::State { flow, to: TcpState::SynSent, .. } => {
+                self.renewed = Some((at, flow, self.find(flow)));
                 return self.forget(flow);
+            }
+            Note::State { flow, from: TcpState::SynSent, to: TcpState::Close } => {
+                match self.renewed {
+                    // connect() found the port taken: there was no new connection.
+                    Some((then, its_flow, past)) if (then, its_flow) == (at, flow) => {
+                        if let Some(past) = past {
+                            *self.entry(flow) = past;
+                        }
+                        return;
+                    }
+                    // close(), unless the end of the socket is noted next and says more.
+                    _ => (flow, Fatal::Destroyed(TcpState::SynSent, SockEnd::Done)),
+                }
             }
             Note::State { .. } | Note::Timer { .. } | Note::Drop { .. } => return,
         };
@@ -179,6 +197,23 @@ mod tests {
         );
         pasts.note(at(3), &Note::RequestBorn { flow: flow(1) });
         assert_eq!(pasts.find(flow(1)), None);
+    }
+
+    #[test]
+    fn a_connect_that_fails_at_once_forgets_nothing() {
+        let mut pasts = Pasts::default();
+        let at = |s| Instant::ZERO + finwait_model::time::Span::secs(s);
+        let state = |from, to| Note::State { flow: flow(1), from, to };
+        pasts.note(at(1), &Note::Orphaned { flow: flow(1), state: TcpState::FinWait1 });
+        let before = pasts.find(flow(1));
+        pasts.note(at(2), &state(TcpState::Close, TcpState::SynSent));
+        pasts.note(at(2), &state(TcpState::SynSent, TcpState::Close));
+        assert_eq!(pasts.find(flow(1)), before);
+        pasts.note(at(3), &state(TcpState::Close, TcpState::SynSent));
+        pasts.note(at(4), &state(TcpState::SynSent, TcpState::Close));
+        let closed = Fatal::Destroyed(TcpState::SynSent, SockEnd::Done);
+        let past = pasts.find(flow(1)).expect("that one had a life of its own");
+        assert_eq!((past.orphaned, past.fatal), (None, Some((at(4), closed))));
     }
 
     #[test]

@@ -181,6 +181,8 @@ impl Because {
                 BucketEnd::AnsweredReset => Self::BucketAnswered,
                 BucketEnd::Reopened | BucketEnd::Recycled => Self::BucketReplaced,
             },
+            // close() while the SYN was out: nobody hears of it until the SYN-ACK comes.
+            Fatal::Destroyed(TcpState::SynSent, SockEnd::Done) => Self::ClosedBefore,
             Fatal::Destroyed(_, why) => match why {
                 SockEnd::ResetByPeer => Self::ResetByPeer,
                 SockEnd::Aborted(_) => Self::ResetByUs,

@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn mistakes_are_shown_where_they_are() {
         let cases = [
-            ("never rst_sent(wbe)", "wbe", "did you mean `web`?"),
+            ("never rst_sent(webb)", "webb", "did you mean `web`?"),
             ("never rts_sent(web)", "rts_sent", "did you mean `rst_sent`?"),
             ("never state(web) == FIN-WAIT2", "FIN-WAIT2", "did you mean `FIN-WAIT-2`?"),
             ("never counter(web, TcpOutRst) > 0", "TcpOutRst", "did you mean `TcpOutRsts`?"),
