@@ -1,9 +1,9 @@
 //! Every interleaving of a small scope: what may happen next is chosen, not timed.
 //!
-//! A [`Walk`] is two hosts after a sequence of [`Action`]s: a program does its next step, a segment
+//! A `Walk` is two hosts after a sequence of [`Action`]s: a program does its next step, a segment
 //! arrives or is lost, or nothing happens until the next timer. Time stands still but for the last
 //! kind, so that actions which do not disturb one another lead to the same state in whatever order
-//! they are taken, and [`Walk::fingerprint`] finds that out. A kernel cannot be copied, so a state is
+//! they are taken, and `Walk::fingerprint` finds that out. A kernel cannot be copied, so a state is
 //! kept as the actions that lead to it, and played again when it is needed.
 
 use core::fmt;

@@ -3,7 +3,7 @@
 //! A [`Schedule`] says which programs do what when, which segments are lost, late or doubled, and
 //! which sysctls are what; a [`Stage`] plays it on two kernels in virtual time, always the same way.
 //! A [`Property`] looks at every moment of that and says where it does not hold. Read in this order:
-//! [`schedule`] and [`text`] (what is played, and how it is written), [`stage`] (how), [`program`] (its
+//! [`schedule`] and [`text`] (what is played, and how it is written), [`stage`] (how), `program` (its
 //! system calls), [`expr`] and [`property`] (what is asked), [`judge`] (the two together),
 //! [`smaller`] (the smallest schedule that still shows it), [`matter`] (which sysctls it needs),
 //! [`pkt`] (one host's side as a packetdrill script), and [`every`] (not some schedules but all of a

@@ -53,7 +53,7 @@ pub struct LoadTally {
     pub given_up: u64,
     /// Connections that wrk does not open again, because connect() failed at once.
     pub lost: u64,
-    /// What went wrong: by class and by errno, or [`EOF`] or [`LATE`].
+    /// What went wrong: by class and by errno, or `EOF` or `LATE`.
     pub errors: BTreeMap<(Class, &'static str), u64>,
     /// When it begins.
     pub from: Span,
