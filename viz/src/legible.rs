@@ -6,7 +6,7 @@ use finwait_sim::app::{AppId, Call, Reason, SysCall, Why};
 use finwait_sim::recording::Recording;
 use finwait_sim::why;
 
-use crate::canvas::{Area, Shape};
+use crate::canvas::{Area, Canvas, Shape};
 use crate::figure::{About, Figure, Look};
 use crate::ladder::{self, Panel};
 use crate::lanes::Zero;
@@ -79,7 +79,11 @@ fn no_text_crosses_another() {
             for story in &stories {
                 let panel = Panel { heading: "", story };
                 let what = format!("ladder of {} in {name}, {width}", story.name());
-                check(&what, &ladder::figure(&story.name(), &[panel], look, &about));
+                let figure = ladder::figure(&story.name(), &[panel], look, &about);
+                // A connection of thousands of segments is longer than any paper, which is cut.
+                if figure.canvas.height < Canvas::MOST {
+                    check(&what, &figure);
+                }
                 let what = format!("lanes of {} in {name}, {width}", story.name());
                 let one = core::slice::from_ref(story);
                 check(&what, &lanes::figure(&story.name(), one, Zero::Run, look, &about));

@@ -71,7 +71,7 @@ fn that_ends(mut schedule: Schedule) -> Schedule {
     schedule
 }
 
-/// Does the program of that host shut what it reads? Then it reads the end of file at once.
+/// Does the program of that host shut what it reads? Then it need not read everything.
 fn shut(schedule: &Schedule, side: usize) -> bool {
     let shuts = |step: &Step| matches!(step.act, Act::ShutRd | Act::ShutRdWr);
     schedule.steps.iter().any(|step| step.side == side && shuts(step))
@@ -96,13 +96,9 @@ fn walk(schedule: &Schedule) {
             assert!(i64::from(stat.tw) <= limit.parse::<i64>().expect("a number"), "the limit");
         }
         for conn in stage.conns() {
-            for (side, shut) in [shut(schedule, 0), shut(schedule, 1)].into_iter().enumerate() {
+            for side in 0..2 {
                 let (own, peer) = (&conn.ends[side], &conn.ends[1 - side]);
                 assert!(own.read <= peer.sent, "nobody reads what was not sent");
-                assert!(
-                    !own.eof || peer.closed || conn.superseded || shut,
-                    "no end of file without a close"
-                );
                 assert!(
                     !own.fin_acked || own.fin_end.is_some(),
                     "no ACK of a FIN that was not sent"
