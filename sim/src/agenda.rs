@@ -52,19 +52,13 @@ impl Agenda {
         if from >= self.leaves {
             return None;
         }
-        loop {
-            if self.tree[node] < stop {
-                break;
-            }
+        while self.tree[node] >= stop {
             // On to the right: up as long as this is a right child.
             while node & 1 == 1 {
                 node /= 2;
                 if node <= 1 {
                     return None;
                 }
-            }
-            if node == 0 {
-                return None;
             }
             node += 1;
         }
