@@ -3,13 +3,21 @@
 //! cost grows.
 //!
 //! `cargo bench -p finwait-sim --bench lifecycle` prints a table; a number behind `--` is how many
-//! lifecycles each line measures (default 300,000). `-- once N` runs N lifecycles and measures
-//! nothing: what the second of two runs needs more under callgrind is the price of its additional
-//! lifecycles.
+//! lifecycles each line measures (default 300,000). Words choose a part:
+//!
+//! | word | what |
+//! |---|---|
+//! | `growth` | cost over buckets, rate and hosts, as CSV; `cargo run -p finwait-viz --example growth` draws it |
+//! | `recorded` | the price of a recording, and its size |
+//! | `incident` | the built-in incident from its beginning to its end, alone and recorded |
+//! | `worst` | what could go wrong |
+//! | `once` | runs and measures nothing: what the second of two runs needs more under callgrind is the price of its additional lifecycles |
 //!
 //! Times are processor time, so that a busy machine does not count; the digest beside each figure
 //! says that it was still the same simulation.
 
+mod growth;
+mod recorded;
 mod world;
 mod worst;
 
@@ -18,15 +26,25 @@ use std::process::ExitCode;
 use finwait_model::time::{Instant, Span};
 use finwait_sim::watch::Count;
 
-use world::{Shape, bytes, cpu_ms};
+use world::{Shape, bytes};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = args.iter().find_map(|arg| arg.parse().ok());
-    let outcome = if args.iter().any(|arg| arg == "once") {
-        once(number.unwrap_or(10_000))
-    } else {
-        tables(number.unwrap_or(300_000))
+    let lifecycles = number.unwrap_or(300_000);
+    // cargo adds `--bench`.
+    let outcome = match args.iter().find(|arg| arg.starts_with(char::is_alphabetic)) {
+        None => everything(lifecycles),
+        Some(part) => match part.as_str() {
+            "once" => once(number.unwrap_or(10_000)),
+            "growth" => growth::growth(lifecycles),
+            "recorded" => recorded::recorded(lifecycles),
+            "incident" => recorded::incident(),
+            "worst" => worst::all(),
+            other => Err(format!(
+                "{other}: expected growth, recorded, incident, worst or once, and a number"
+            )),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,7 +64,7 @@ fn once(lifecycles: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn tables(lifecycles: u64) -> Result<(), String> {
+fn everything(lifecycles: u64) -> Result<(), String> {
     println!(
         "{:<28} {:>10} {:>10} {:>9} {:>11} {:>8}  digest",
         "", "buckets", "lifecycles", "ns each", "each second", "B/bucket"
@@ -62,26 +80,21 @@ fn tables(lifecycles: u64) -> Result<(), String> {
         let shape = Shape { clients: hosts - 1, ..Shape::live(131_072) };
         line(&format!("{hosts} hosts"), shape, lifecycles)?;
     }
-    worst::idle()?;
-    worst::at_once(200_000)?;
-    worst::one_chain()?;
-    worst::no_port()
+    worst::all()?;
+    recorded::recorded(lifecycles)?;
+    recorded::incident()
 }
 
 /// Measures the steady state.
 fn line(name: &str, shape: Shape, lifecycles: u64) -> Result<(), String> {
-    let mut world = shape.filled()?;
-    let (before, cpu) = (world.lifecycles(), cpu_ms());
-    let end = world.now() + Span::secs(lifecycles.div_ceil(shape.rate));
-    world.run_until(end, &mut Count);
-    let (done, cpu) = (world.lifecycles() - before, cpu_ms() - cpu);
-    let live: u64 = world.hosts().iter().map(|h| u64::from(h.stack().sockstat().tw)).sum();
-    let each = cpu as f64 * 1e6 / done as f64;
+    let measured = shape.measured(lifecycles)?;
+    let (each, live) = (growth::ns_each(&measured), measured.live);
     println!(
-        "{name:<28} {live:>10} {done:>10} {each:>9.0} {:>11.0} {:>8.1}  {}",
+        "{name:<28} {live:>10} {:>10} {each:>9.0} {:>11.0} {:>8.1}  {}",
+        measured.lifecycles,
         1e9 / each,
-        bytes(&world) as f64 / live as f64,
-        world.digest()
+        bytes(&measured.world) as f64 / live as f64,
+        measured.world.digest()
     );
     Ok(())
 }

@@ -74,16 +74,46 @@ impl Shape {
         }
         text
     }
+    /// As finwait reads it.
+    pub(crate) fn scenario(self) -> Result<Scenario, String> {
+        Scenario::parse(&self.text(), "lifecycle").map_err(|e| e.to_string())
+    }
     /// Its world at time zero.
     pub(crate) fn world(self) -> Result<World, String> {
-        let scenario = Scenario::parse(&self.text(), "lifecycle").map_err(|e| e.to_string())?;
-        Ok(scenario.world())
+        Ok(self.scenario()?.world())
     }
     /// The same when the table has filled up.
     pub(crate) fn filled(self) -> Result<World, String> {
         let mut world = self.world()?;
         world.run_until(Instant::ZERO + FILLED, &mut Count);
         Ok(world)
+    }
+    /// At least so many lifecycles when the table has filled up.
+    pub(crate) fn measured(self, lifecycles: u64) -> Result<Measured, String> {
+        Ok(Measured::of(self.filled()?, self.rate, lifecycles))
+    }
+}
+
+/// What so many lifecycles cost.
+pub(crate) struct Measured {
+    /// The world behind them.
+    pub world: World,
+    /// How many there were.
+    pub lifecycles: u64,
+    /// Buckets at the end.
+    pub live: u64,
+    /// Processor time in milliseconds.
+    pub cpu_ms: u64,
+}
+
+impl Measured {
+    /// Lets the world go on for as long as so many take at that rate.
+    pub(crate) fn of(mut world: World, rate: u64, lifecycles: u64) -> Self {
+        let (before, cpu) = (world.lifecycles(), cpu_ms());
+        world.run_until(world.now() + Span::nanos(lifecycles * 1_000_000_000 / rate), &mut Count);
+        let (lifecycles, cpu_ms) = (world.lifecycles() - before, cpu_ms() - cpu);
+        let live = world.hosts().iter().map(|h| u64::from(h.stack().sockstat().tw)).sum();
+        Self { world, lifecycles, live, cpu_ms }
     }
 }
 

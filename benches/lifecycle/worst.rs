@@ -13,8 +13,16 @@ use finwait_sim::watch::Count;
 
 use crate::world::{Shape, bytes, cpu_ms};
 
+/// All of it.
+pub(crate) fn all() -> Result<(), String> {
+    idle()?;
+    at_once(1_000_000)?;
+    one_chain()?;
+    no_port()
+}
+
 /// An hour in which 100,000 buckets wait and one connection stands.
-pub(crate) fn idle() -> Result<(), String> {
+fn idle() -> Result<(), String> {
     let shape = Shape { count: Some(1), hold: Span::secs(3_600), ..Shape::live(0) };
     let mut world = shape.world()?;
     let cpu = cpu_ms();
@@ -24,7 +32,7 @@ pub(crate) fn idle() -> Result<(), String> {
 }
 
 /// So many connections stand, and then all of them close at the same nanosecond.
-pub(crate) fn at_once(count: u64) -> Result<(), String> {
+fn at_once(count: u64) -> Result<(), String> {
     let hold = Span::secs(1);
     let shape = Shape { count: Some(count), burst: true, hold, ..Shape::live(0) };
     let mut world = shape.world()?;
@@ -54,7 +62,7 @@ pub(crate) fn at_once(count: u64) -> Result<(), String> {
 
 /// Requests whose four-tuples all fall into one chain of the established hash: each lookup walks
 /// it, as the kernel would if somebody knew its secret.
-pub(crate) fn one_chain() -> Result<(), String> {
+fn one_chain() -> Result<(), String> {
     for count in [500, 1_000, 2_000] {
         let server = Endpoint::new(Addr::v4(10, 0, 0, 1), 80);
         let (mut kernel, mut sink) = (listening(server)?, Quiet);
@@ -104,7 +112,7 @@ fn listening(local: Endpoint) -> Result<Kernel, String> {
 
 /// connect() when every port to that address is taken by a connection that stands: it tries each
 /// of 28,232 ports and says EADDRNOTAVAIL, as the kernel does.
-pub(crate) fn no_port() -> Result<(), String> {
+fn no_port() -> Result<(), String> {
     let shape = Shape { rate: 2_000, hold: Span::secs(1_000), ..Shape::live(0) };
     let mut world = shape.world()?;
     let failed = |world: &finwait_sim::world::World| -> u64 {

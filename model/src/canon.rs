@@ -26,7 +26,11 @@ impl Kernel {
             write!(out, " {id:?} {request:?} {:?}", self.request_timers.expires(id.index()))?;
         }
         for (id, bucket) in self.buckets.iter() {
-            write!(out, " {id:?} {bucket:?} {:?}", self.deathrow.expires(id.index()))?;
+            write!(
+                out,
+                " {id:?} {bucket:?} {:?}",
+                self.deathrow.expires(&self.buckets, id.index())
+            )?;
         }
         for (id, listener) in self.listeners.iter() {
             write!(out, " {id:?} {listener:?} {:?}", self.listen_timers.expires(id.index()))?;

@@ -7,10 +7,12 @@
 mod cells;
 mod fifo;
 mod per_bucket;
+mod tag;
 
 use crate::time::Jiffies;
 use cells::Cells;
 use per_bucket::PerBucket;
+pub use tag::{Tag, TagList, Tags};
 
 /// Buckets that a cell of 3.10's row may hold to cost the hand one tick; with more it costs two.
 pub const QUOTA: usize = cells::QUOTA;
@@ -39,7 +41,8 @@ pub enum Killer {
 /// The timewait buckets of a host that wait for their death.
 ///
 /// A bucket is a small dense `id` chosen by the caller. Time must not run backwards, and what is
-/// due must have been popped before time goes on: [`Self::next`] says when.
+/// due must have been popped before time goes on: [`Self::next`] says when. What the row must know
+/// of each bucket lies with the bucket: every call gets the same [`Tags`].
 #[derive(Clone, Debug)]
 pub struct DeathRow {
     rows: Rows,
@@ -51,18 +54,12 @@ enum Rows {
     Cells(Cells),
 }
 
-/// Calls a method that both designs have.
+/// Calls a method without arguments that both designs have.
 macro_rules! rows {
-    ($self:ident . $method:ident ( $($argument:expr),* )) => {
+    ($self:ident . $method:ident ()) => {
         match &$self.rows {
-            Rows::PerBucket(row) => row.$method($($argument),*),
-            Rows::Cells(row) => row.$method($($argument),*),
-        }
-    };
-    (mut $self:ident . $method:ident ( $($argument:expr),* )) => {
-        match &mut $self.rows {
-            Rows::PerBucket(row) => row.$method($($argument),*),
-            Rows::Cells(row) => row.$method($($argument),*),
+            Rows::PerBucket(row) => row.$method(),
+            Rows::Cells(row) => row.$method(),
         }
     };
 }
@@ -80,14 +77,20 @@ impl DeathRow {
     /// Puts bucket `id` on the row at tick `now` to die after `timeout` ticks, as far as the
     /// design allows. A bucket that is on the row already is moved: its wait starts again
     /// `[inet_twsk_schedule]` `[inet_twsk_reschedule]`.
-    pub fn schedule(&mut self, id: u32, now: Jiffies, timeout: Jiffies) {
-        rows!(mut self.schedule(id, now.0, timeout.0));
+    pub fn schedule(&mut self, tags: &mut impl Tags, id: u32, now: Jiffies, timeout: Jiffies) {
+        match &mut self.rows {
+            Rows::PerBucket(row) => row.schedule(tags, id, now.0, timeout.0),
+            Rows::Cells(row) => row.schedule(id, now.0, timeout.0),
+        }
     }
 
     /// Takes bucket `id` off the row; nothing happens if it is not on it
     /// `[inet_twsk_deschedule]`.
-    pub fn remove(&mut self, id: u32) {
-        rows!(mut self.remove(id));
+    pub fn remove(&mut self, tags: &mut impl Tags, id: u32) {
+        match &mut self.rows {
+            Rows::PerBucket(row) => row.remove(tags, id),
+            Rows::Cells(row) => row.remove(id),
+        }
     }
 
     /// How many buckets are on the row.
@@ -102,8 +105,12 @@ impl DeathRow {
 
     /// The tick at which bucket `id` should die, as `ss` shows it. No bucket dies exactly then.
     /// Zero if it is not on the row.
-    pub fn expires(&self, id: u32) -> Jiffies {
-        Jiffies(rows!(self.expires(id)).unwrap_or(0))
+    pub fn expires(&self, tags: &impl Tags, id: u32) -> Jiffies {
+        let expires = match &self.rows {
+            Rows::PerBucket(row) => row.expires(tags, id),
+            Rows::Cells(row) => row.expires(id),
+        };
+        Jiffies(expires.unwrap_or(0))
     }
 
     /// The tick at which [`Self::pop_due`] must be called next. It may find no bucket then: the
@@ -118,8 +125,11 @@ impl DeathRow {
     }
 
     /// Takes one bucket that is dead at tick `now` off the row. To be called until it says `None`.
-    pub fn pop_due(&mut self, now: Jiffies) -> Option<(u32, Killer)> {
-        rows!(mut self.pop_due(now.0))
+    pub fn pop_due(&mut self, tags: &mut impl Tags, now: Jiffies) -> Option<(u32, Killer)> {
+        match &mut self.rows {
+            Rows::PerBucket(row) => row.pop_due(tags, now.0),
+            Rows::Cells(row) => row.pop_due(now.0),
+        }
     }
 
     /// Memory held, in bytes.

@@ -101,7 +101,9 @@ impl FourTuple {
         } else {
             (self.dport as u32, self.sport as u32)
         };
-        // The higher port is the ephemeral one as a rule; services lie apart.
+        // The higher port is the ephemeral one as a rule, and connect() takes the even ones: so its
+        // last bit comes first, and neighbours in time are neighbours here. Services lie apart.
+        let high = high >> 1 | (high & 1) << 15;
         (mixed ^ (mixed >> 15)) ^ high ^ low.wrapping_mul(0x9e37_79b1)
     }
 }

@@ -17,13 +17,13 @@ use crate::skb::Skbs;
 use crate::sock::Sock;
 use crate::sysctl::Sysctl;
 use crate::table::bind::BindTable;
+use crate::table::buckets::Buckets;
 use crate::table::ehash::Ehash;
 use crate::table::listen::Listener;
-use crate::table::slab::{ListenId, ReqId, Slab, SockId, TwId};
+use crate::table::slab::{ListenId, ReqId, Slab, SockId};
 use crate::time::{Clock, Instant, Jiffies};
 use crate::timer::queue::TimerQueue;
 use crate::timer::wheel::Rounding;
-use crate::timewait::TimeWait;
 
 /// One host's TCP. Time and output come from outside through [`Cx`].
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Kernel {
     pub(crate) socks: Slab<SockId, Sock>,
     pub(crate) skbs: Skbs,
     pub(crate) requests: Slab<ReqId, crate::request::Request>,
-    pub(crate) buckets: Slab<TwId, TimeWait>,
+    pub(crate) buckets: Buckets,
     pub(crate) listeners: Slab<ListenId, Listener>,
     /// Listeners by port, newest first among equals.
     pub(crate) listening: Vec<(u16, Addr, ListenId)>,
@@ -97,7 +97,7 @@ impl Kernel {
             socks: Slab::new(),
             skbs: Slab::new(),
             requests: Slab::new(),
-            buckets: Slab::new(),
+            buckets: Buckets::new(),
             listeners: Slab::new(),
             listening: Vec::new(),
             ehash: Ehash::new(),
@@ -136,7 +136,13 @@ impl Kernel {
 
     /// What a call leaves to be done when the segment or system call is through: blocking
     /// close() calls go on, ended sockets give their slots back.
+    #[inline(always)]
     pub(crate) fn settle(&mut self, cx: &mut Cx<'_, impl Sink>) {
+        if !self.lingered.is_empty() || !self.ended.is_empty() {
+            self.settle_some(cx);
+        }
+    }
+    fn settle_some(&mut self, cx: &mut Cx<'_, impl Sink>) {
         while let Some(id) = self.lingered.pop() {
             self.linger_over(id, cx);
         }
@@ -182,5 +188,7 @@ impl Kernel {
             + self.ehash.bytes()
             + self.bind.bytes()
             + self.deathrow.bytes()
+            + self.timers.bytes()
+            + self.request_timers.bytes()
     }
 }

@@ -3,7 +3,7 @@
 use crate::behaviour::Behaviour;
 use crate::cause::Cause;
 use crate::counters::Mib;
-use crate::deathrow::Killer;
+use crate::deathrow::{Killer, Tag};
 use crate::kernel::Kernel;
 use crate::sink::{BucketEnd, Cx, Note, Sink, SockEnd};
 use crate::skb::Queue;
@@ -207,7 +207,7 @@ impl Kernel {
             let short = timeout <= self.clock.from_secs(4);
             self.counters.inc(if short { Mib::TWKilled } else { Mib::TW });
         }
-        self.deathrow.schedule(tw.index(), jiffies, timeout);
+        self.deathrow.schedule(&mut self.buckets, tw.index(), jiffies, timeout);
         let span = self.clock.span(timeout);
         cx.sink.note(|| Note::BucketBorn { flow, substate, timeout: span });
         self.tcp_done(id, SockEnd::ToBucket, cx);
@@ -249,6 +249,8 @@ impl Kernel {
             substate,
             rcv_wscale: sk.rcv_wscale,
             owner,
+            tag: Tag::NONE,
+            live: true,
         }
     }
 
@@ -257,7 +259,7 @@ impl Kernel {
         let bucket = self.buckets[tw];
         self.unhash(Entry::bucket(tw));
         self.bind.drop_owner(bucket.flow.sport, bucket.owner & TimeWait::EXPLICIT_PORT != 0);
-        self.deathrow.remove(tw.index());
+        self.deathrow.remove(&mut self.buckets, tw.index());
         self.state_counts[bucket.substate as usize] -= 1;
         self.buckets.remove(tw);
         let (flow, substate) = (bucket.flow, bucket.substate);

@@ -1,5 +1,6 @@
 //! The timewait bucket: what is left of a socket that has said everything. `[tcp_timewait_sock]`
 
+use crate::deathrow::Tag;
 use crate::flow::FourTuple;
 use crate::seq::Seq;
 use crate::state::TcpState;
@@ -29,6 +30,10 @@ pub struct TimeWait {
     pub(crate) rcv_wscale: u8,
     /// SO_REUSEADDR (1), SO_REUSEPORT (2), port bound explicitly (4).
     pub(crate) owner: u8,
+    /// Where the death row has it.
+    pub(crate) tag: Tag,
+    /// Not a slot that is free.
+    pub(crate) live: bool,
 }
 
 const _: () = assert!(size_of::<TimeWait>() == 64);

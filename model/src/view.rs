@@ -55,7 +55,7 @@ impl Kernel {
             remote: tw.flow.destination(),
             timer: Some(LineTimer {
                 name: "timewait",
-                due: self.deathrow.expires(id.index()),
+                due: self.deathrow.expires(&self.buckets, id.index()),
                 count: 0,
             }),
             orphan: true,

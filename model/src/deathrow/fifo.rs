@@ -4,36 +4,12 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec;
 
+use super::{Tag, Tags};
 use crate::time::Jiffies;
 use crate::timer::wheel::{Rounding, fires_at};
 
 /// Not a tick: the queue is empty.
 pub(super) const NEVER: u64 = u64::MAX;
-
-/// Where a bucket's valid entry is: in four bits the class, which names the queue, and below the
-/// entry's number modulo 2^28.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Tag(u32);
-
-impl Tag {
-    /// Not on the row.
-    pub(super) const NONE: Self = Self(0);
-    const NUMBER_BITS: u32 = 28;
-
-    pub(super) const fn new(class: u32, number: u64) -> Self {
-        Self(class << Self::NUMBER_BITS | number as u32 & ((1 << Self::NUMBER_BITS) - 1))
-    }
-
-    pub(super) const fn class(self) -> u32 {
-        self.0 >> Self::NUMBER_BITS
-    }
-
-    /// The entry's number, given the number of an older entry of the same queue.
-    const fn number(self, oldest: u64) -> u64 {
-        let mask = (1 << Self::NUMBER_BITS) - 1;
-        oldest + ((self.0 as u64).wrapping_sub(oldest) & mask)
-    }
-}
 
 /// One queue.
 ///
@@ -104,7 +80,7 @@ impl Fifo {
     }
 
     /// Appends a bucket whose wait begins at tick `now`, not before that of any other here.
-    pub(super) fn push(&mut self, tags: &mut [Tag], id: u32, now: u64) {
+    pub(super) fn push(&mut self, tags: &mut impl Tags, id: u32, now: u64) {
         if self.end - self.first > 2 * self.live + CHUNK {
             self.compact(tags);
         }
@@ -118,16 +94,16 @@ impl Fifo {
                 vec![Entry { id: 0, began: 0 }; CHUNK as usize].into_boxed_slice()
             }));
         }
-        tags[id as usize] = Tag::new(self.class, self.end);
+        tags.set_tag(id, Tag::new(self.class, self.end));
         *self.entry_mut(self.end) = Entry { id, began: now as u32 };
         self.end += 1;
         self.live += 1;
     }
 
     /// Takes out the bucket whose entry `tag` names. True if [`Self::dies`] changed.
-    pub(super) fn remove(&mut self, tags: &mut [Tag], tag: Tag) -> bool {
+    pub(super) fn remove(&mut self, tags: &mut impl Tags, tag: Tag) -> bool {
         let number = tag.number(self.first);
-        tags[self.entry(number).id as usize] = Tag::NONE;
+        tags.set_tag(self.entry(number).id, Tag::NONE);
         self.live -= 1;
         if number != self.first {
             return false;
@@ -138,17 +114,17 @@ impl Fifo {
     }
 
     /// Takes out the bucket that dies first; there must be one.
-    pub(super) fn pop(&mut self, tags: &mut [Tag]) -> u32 {
+    pub(super) fn pop(&mut self, tags: &mut impl Tags) -> u32 {
         let chunk = &self.chunks[0];
         let at = (self.first % CHUNK) as usize;
         let entry = chunk[at];
-        tags[entry.id as usize] = Tag::NONE;
+        tags.set_tag(entry.id, Tag::NONE);
         self.live -= 1;
         // Nearly always the next entry lies beside it, counts, and began at the same tick.
         if let Some(next) = chunk.get(at + 1)
             && next.began == entry.began
             && self.first + 1 < self.end
-            && tags[next.id as usize] == Tag::new(self.class, self.first + 1)
+            && tags.tag(next.id) == Tag::new(self.class, self.first + 1)
         {
             self.first += 1;
         } else {
@@ -174,7 +150,7 @@ impl Fifo {
     }
 
     /// Drops entries from the front until one counts.
-    fn skip(&mut self, tags: &[Tag]) {
+    fn skip(&mut self, tags: &impl Tags) {
         let before = self.entry(self.first).began;
         loop {
             self.first += 1;
@@ -182,7 +158,7 @@ impl Fifo {
                 // The entry may be in the next chunk, behind the one that is about to go.
                 let ahead = usize::from(self.first.is_multiple_of(CHUNK));
                 let entry = self.chunks[ahead][(self.first % CHUNK) as usize];
-                tags[entry.id as usize] == Tag::new(self.class, self.first)
+                tags.tag(entry.id) == Tag::new(self.class, self.first)
             };
             if self.first.is_multiple_of(CHUNK) {
                 self.spare = self.chunks.pop_front();
@@ -203,13 +179,12 @@ impl Fifo {
     }
 
     /// Closes the gaps: what is kept is at most about twice what counts.
-    fn compact(&mut self, tags: &mut [Tag]) {
+    fn compact(&mut self, tags: &mut impl Tags) {
         let mut end = self.first;
         for number in self.first..self.end {
             let entry = self.entry(number);
-            let tag = &mut tags[entry.id as usize];
-            if *tag == Tag::new(self.class, number) {
-                *tag = Tag::new(self.class, end);
+            if tags.tag(entry.id) == Tag::new(self.class, number) {
+                tags.set_tag(entry.id, Tag::new(self.class, end));
                 *self.entry_mut(end) = entry;
                 end += 1;
             }

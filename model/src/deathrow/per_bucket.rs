@@ -2,21 +2,19 @@
 
 use alloc::vec::Vec;
 
-use super::Killer;
-use super::fifo::{Fifo, NEVER, Tag};
+use super::fifo::{Fifo, NEVER};
+use super::{Killer, Tag, Tags};
 use crate::time::Jiffies;
 use crate::timer::queue::TimerQueue;
 use crate::timer::wheel::Rounding;
 
 /// A host has few timeouts at any time (60 s, `tcp_fin_timeout`, 3.5 RTO), and buckets with equal
 /// timeouts die in the order of their birth, also after rounding. So there is a queue per timeout
-/// and no timer at all: 12 bytes a bucket.
+/// and no timer at all: 8 bytes a bucket, and its [`Tag`].
 ///
 /// Of those that die at the same tick, queues come in the order in which they were first used.
 #[derive(Clone, Debug)]
 pub(super) struct PerBucket {
-    /// By id.
-    tags: Vec<Tag>,
     /// Queue n is class n + 1.
     queues: Vec<Fifo>,
     /// For what finds all queues taken by other timeouts.
@@ -34,44 +32,34 @@ const TIMEOUT_LIMIT: u64 = 1 << 31;
 
 impl PerBucket {
     pub(super) const fn new() -> Self {
-        Self {
-            tags: Vec::new(),
-            queues: Vec::new(),
-            others: TimerQueue::new(Rounding::Wheel),
-            next: NEVER,
-            len: 0,
-        }
+        Self { queues: Vec::new(), others: TimerQueue::new(Rounding::Wheel), next: NEVER, len: 0 }
     }
 
-    pub(super) fn schedule(&mut self, id: u32, now: u64, timeout: u64) {
-        self.remove(id);
-        let index = id as usize;
-        if index >= self.tags.len() {
-            self.tags.resize(index + 1, Tag::NONE);
-        }
+    pub(super) fn schedule(&mut self, tags: &mut impl Tags, id: u32, now: u64, timeout: u64) {
+        self.remove(tags, id);
         self.len += 1;
         if let Some(n) = self.queue_for(timeout) {
             let queue = &mut self.queues[n];
-            queue.push(&mut self.tags, id, now);
+            queue.push(tags, id, now);
             self.next = self.next.min(queue.dies());
         } else {
-            self.tags[index] = Tag::new(OTHERS, 0);
+            tags.set_tag(id, Tag::new(OTHERS, 0));
             self.others.arm(id, Jiffies(now), Jiffies(now.saturating_add(timeout)));
             self.find_next();
         }
     }
 
-    pub(super) fn remove(&mut self, id: u32) {
-        let Some(&tag) = self.tags.get(id as usize) else { return };
+    pub(super) fn remove(&mut self, tags: &mut impl Tags, id: u32) {
+        let tag = tags.tag(id);
         match tag.class() {
             0 => return,
             OTHERS => {
                 self.others.cancel(id);
-                self.tags[id as usize] = Tag::NONE;
+                tags.set_tag(id, Tag::NONE);
                 self.find_next();
             }
             class => {
-                if self.queues[class as usize - 1].remove(&mut self.tags, tag) {
+                if self.queues[class as usize - 1].remove(tags, tag) {
                     self.find_next();
                 }
             }
@@ -83,8 +71,8 @@ impl PerBucket {
         self.len
     }
 
-    pub(super) fn expires(&self, id: u32) -> Option<u64> {
-        let tag = *self.tags.get(id as usize)?;
+    pub(super) fn expires(&self, tags: &impl Tags, id: u32) -> Option<u64> {
+        let tag = tags.tag(id);
         match tag.class() {
             0 => None,
             OTHERS => self.others.expires(id).map(|tick| tick.0),
@@ -100,10 +88,10 @@ impl PerBucket {
         self.next()
     }
 
-    pub(super) fn pop_due(&mut self, now: u64) -> Option<(u32, Killer)> {
+    pub(super) fn pop_due(&mut self, tags: &mut impl Tags, now: u64) -> Option<(u32, Killer)> {
         let next = self.next().filter(|&next| next <= now)?;
         if let Some(queue) = self.queues.iter_mut().find(|queue| queue.dies() == next) {
-            let id = queue.pop(&mut self.tags);
+            let id = queue.pop(tags);
             self.len -= 1;
             if queue.dies() != next {
                 self.find_next();
@@ -111,13 +99,13 @@ impl PerBucket {
             return Some((id, Killer::Own));
         }
         let id = self.others.first()?;
-        self.remove(id);
+        self.remove(tags, id);
         Some((id, Killer::Own))
     }
 
     pub(super) fn bytes(&self) -> usize {
         let queues: usize = self.queues.iter().map(Fifo::bytes).sum();
-        self.tags.capacity() * size_of::<Tag>() + queues + self.others.bytes()
+        queues + self.others.bytes()
     }
 
     /// The queue for a timeout: its own, else one that is free.

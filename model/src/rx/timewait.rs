@@ -151,7 +151,7 @@ impl Kernel {
     /// TIME_WAIT begins anew. `[inet_twsk_reschedule]`
     fn restart_bucket(&mut self, tw: TwId, cx: &mut Cx<'_, impl Sink>) {
         let now = self.clock.jiffies(cx.now);
-        self.deathrow.schedule(tw.index(), now, self.clock.from_secs(60));
+        self.deathrow.schedule(&mut self.buckets, tw.index(), now, self.clock.from_secs(60));
     }
 
     fn count_bucket_paws(&mut self, seg: &Segment, cx: &mut Cx<'_, impl Sink>) {
@@ -179,7 +179,7 @@ impl Kernel {
         let (flow, own) = (bucket.flow, Jiffies(u64::from(bucket.timeout)));
         self.take_bucket_timestamp(tw, seg, now_s);
         let now = self.clock.jiffies(cx.now);
-        self.deathrow.schedule(tw.index(), now, own);
+        self.deathrow.schedule(&mut self.buckets, tw.index(), now, own);
         cx.sink.note(|| Note::BucketTimeWait { flow });
         self.bucket_ack(tw, Cause::TwAckOfFin, cx);
     }

@@ -30,6 +30,13 @@ impl Entry {
     pub(crate) fn bucket(id: TwId) -> Self {
         Self(id.index() << 2 | 2)
     }
+    /// The bucket that it is, if it is one.
+    pub(crate) fn bucket_id(self) -> Option<TwId> {
+        match self.object() {
+            Some(Object::Bucket(id)) => Some(id),
+            _ => None,
+        }
+    }
     /// `None` at the end of a chain.
     pub(crate) fn object(self) -> Option<Object> {
         match self.0 & 3 {
@@ -67,9 +74,10 @@ impl Ehash {
     pub(crate) fn count(&mut self, delta: i32) {
         self.len = self.len.wrapping_add_signed(delta);
     }
-    /// More than one object per chain: time to double.
+    /// More than four objects a chain: time to double. What is looked for most stands at the head of
+    /// its chain, being the youngest, so a longer chain costs less than more heads would.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.len as usize > self.heads.len()
+        self.len as usize > 4 * self.heads.len()
     }
     /// Twice the chains, all empty: the caller inserts everything again. Returns the old heads.
     pub(crate) fn double(&mut self) -> Vec<Entry> {

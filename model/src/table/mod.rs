@@ -1,6 +1,7 @@
 //! The socket tables: who is in which, and who gets a segment.
 
 pub(crate) mod bind;
+pub(crate) mod buckets;
 mod check;
 pub(crate) mod ehash;
 pub(crate) mod listen;

@@ -56,12 +56,8 @@ impl<I: Id, T> Slab<I, T> {
             self.uses[index as usize] += 1;
             return I::new(index);
         }
-        if self.items.len() == self.items.capacity() {
-            // A table of millions must not stand half empty; a new one is small.
-            let more = (self.items.len() / 8).max(16);
-            self.items.reserve_exact(more);
-            self.uses.reserve_exact(more);
-        }
+        make_room(&mut self.items);
+        make_room(&mut self.uses);
         self.items.push(item);
         self.uses.push(1);
         I::new(self.items.len() as u32 - 1)
@@ -92,6 +88,15 @@ impl<I: Id, T> Slab<I, T> {
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.items.capacity() * size_of::<T>() + (self.uses.capacity() + self.free.capacity()) * 4
+    }
+}
+
+/// Room for one more. A table of millions must not stand half empty, and to grow one in small steps
+/// costs little: its pages are moved, not its bytes.
+#[inline]
+pub(super) fn make_room<T>(items: &mut Vec<T>) {
+    if items.len() == items.capacity() {
+        items.reserve_exact((items.len() / 32).max(16));
     }
 }
 

@@ -75,7 +75,7 @@ impl Kernel {
                     self.listener_timer(ListenId(timer), cx);
                 }
             } else {
-                while let Some((bucket, killer)) = self.deathrow.pop_due(tick) {
+                while let Some((bucket, killer)) = self.deathrow.pop_due(&mut self.buckets, tick) {
                     self.bucket_expires(crate::table::slab::TwId(bucket), killer, cx);
                 }
             }

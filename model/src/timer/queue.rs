@@ -76,24 +76,29 @@ impl TimerQueue {
     }
 
     /// Stops timer `id`; nothing happens if it is not pending `[del_timer]`.
-    #[inline]
+    #[inline(always)]
     pub fn cancel(&mut self, id: u32) {
-        if let Some(node) = self.nodes.get_mut(id as usize)
-            && node.slot != IDLE
-        {
-            let was = *node;
-            node.slot = IDLE;
-            self.len -= 1;
-            if was.slot == LATE {
-                self.late.remove(&(was.late_fires(), was.armed));
-                self.next = UNKNOWN;
-            } else {
-                self.unlink(was);
-            }
+        if self.is_pending(id) {
+            self.take_off(id);
+        }
+    }
+
+    #[inline(never)]
+    fn take_off(&mut self, id: u32) {
+        let node = &mut self.nodes[id as usize];
+        let was = *node;
+        node.slot = IDLE;
+        self.len -= 1;
+        if was.slot == LATE {
+            self.late.remove(&(was.late_fires(), was.armed));
+            self.next = UNKNOWN;
+        } else {
+            self.unlink(was);
         }
     }
 
     /// Whether timer `id` is armed and has not fired.
+    #[inline(always)]
     pub fn is_pending(&self, id: u32) -> bool {
         self.nodes.get(id as usize).is_some_and(|n| n.slot != IDLE)
     }
@@ -237,8 +242,11 @@ impl TimerQueue {
             if level.set.is_empty() {
                 self.occupied &= !(1 << n);
             }
-            // It may have been the only one at the earliest tick.
-            self.next = UNKNOWN;
+            // It may have been the only one at the earliest tick; not in another slot than that
+            // tick's own.
+            if slot == level.slot_of(self.next >> level.shift) {
+                self.next = UNKNOWN;
+            }
         }
     }
 }

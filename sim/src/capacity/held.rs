@@ -4,7 +4,7 @@
 //! on the load: a cell with more buckets than the quota costs the hand two ticks instead of one.
 
 use finwait_model::behaviour::Behaviour;
-use finwait_model::deathrow::{DeathRow, Design, QUOTA};
+use finwait_model::deathrow::{DeathRow, Design, QUOTA, TagList};
 use finwait_model::release::Release;
 use finwait_model::time::{Clock, Instant, Jiffies, Span};
 
@@ -60,19 +60,19 @@ impl Held {
 
 /// The most buckets on a row that gets so many per second, as a time: most / rate.
 fn played(design: Design, clock: Clock, wait: Jiffies, rate: u64) -> Span {
-    let mut row = DeathRow::new(design, clock.hz);
+    let (mut row, mut tags) = (DeathRow::new(design, clock.hz), TagList::default());
     let start = clock.jiffies(Instant::ZERO).0;
     let mut free = Vec::new();
     let mut most = 0;
     for number in 0..PLAYED_S * rate {
         let now = start + number * u64::from(clock.hz) / rate;
         while let Some(due) = row.next().filter(|due| due.0 <= now) {
-            while let Some((id, _)) = row.pop_due(due) {
+            while let Some((id, _)) = row.pop_due(&mut tags, due) {
                 free.push(id);
             }
         }
         let id = free.pop().unwrap_or(row.len() as u32);
-        row.schedule(id, Jiffies(now), wait);
+        row.schedule(&mut tags, id, Jiffies(now), wait);
         most = most.max(row.len() as u64);
     }
     Span::nanos(most * (1_000_000_000 / rate))

@@ -184,7 +184,7 @@ fn act() -> impl Strategy<Value = Act> {
 const IDS: u32 = 450;
 
 /// Lets ticks pass on both and compares who dies, and that it was foretold.
-fn pass(row: &mut DeathRow, naive: &mut Naive, expiries: &mut [u64], ticks: u64) {
+fn pass(row: &mut Row, naive: &mut Naive, expiries: &mut [u64], ticks: u64) {
     let mut foretold = row.next_death();
     for _ in 0..ticks {
         let dead = naive.tick();
@@ -210,9 +210,9 @@ proptest! {
     fn as_the_kernel_does_it_step_by_step(
         start in 1u64..1 << 34, acts in proptest::collection::vec(act(), 1..60),
     ) {
-        let (mut row, mut naive) = (DeathRow::new(Design::Cells, HZ as u32), Naive::new(start));
+        let (mut row, mut naive) = (Row::new(Design::Cells, HZ as u32), Naive::new(start));
         let mut expiries = [0u64; IDS as usize];
-        let schedule = |row: &mut DeathRow, naive: &mut Naive, id: u32, timeout| {
+        let schedule = |row: &mut Row, naive: &mut Naive, id: u32, timeout| {
             row.schedule(id, Jiffies(naive.now), Jiffies(timeout));
             naive.schedule(id, timeout)
         };

@@ -86,7 +86,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// Lets both die until tick `until` and compares who did.
-fn pass(row: &mut DeathRow, naive: &mut Naive, until: u64) {
+fn pass(row: &mut Row, naive: &mut Naive, until: u64) {
     while let Some(tick) = naive.next().filter(|&tick| tick <= until) {
         let expected = naive.pop_tick();
         let timeout_of = |id| expected.iter().find(|e| e.1 == id).map(|e| e.0).unwrap();
@@ -105,7 +105,7 @@ proptest! {
     fn as_an_ordered_map(
         start in 0u64..1 << 34, acts in proptest::collection::vec(act(), 1..150),
     ) {
-        let (mut row, mut naive) = (DeathRow::new(Design::PerBucket, 250), Naive::default());
+        let (mut row, mut naive) = (Row::new(Design::PerBucket, 250), Naive::default());
         let mut now = start;
         for act in acts {
             match act {

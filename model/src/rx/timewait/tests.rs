@@ -34,6 +34,8 @@ fn bucket(substate: TcpState, age: Option<i64>) -> TimeWait {
         timeout: 0,
         substate,
         rcv_wscale: 0,
+        tag: crate::deathrow::Tag::NONE,
+        live: true,
         owner: 0,
     }
 }
