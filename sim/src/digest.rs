@@ -26,12 +26,12 @@ impl Default for Digest {
 
 impl Digest {
     /// Takes one word in.
-    #[inline]
+    #[inline(always)]
     pub fn word(&mut self, word: u64) {
         self.state = (self.state ^ word.wrapping_mul(K2)).rotate_left(27).wrapping_mul(K1);
     }
     /// Takes two words in at the price of one step; their order matters.
-    #[inline]
+    #[inline(always)]
     fn pair(&mut self, a: u64, b: u64) {
         self.word(a.wrapping_mul(K3).rotate_left(31) ^ b);
     }
@@ -45,7 +45,7 @@ impl Digest {
         }
     }
     /// Takes a segment in: when it left, why, and every field of it.
-    #[inline]
+    #[inline(always)]
     pub fn segment(&mut self, now: Instant, segment: &Segment, cause: Cause) {
         let flow = segment.flow;
         let options = &segment.options;

@@ -131,7 +131,7 @@ impl Link {
         self.quality.delay
     }
     /// A segment enters the link, with why it was sent: a box on the way passes both on.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, now: Instant, segment: &Segment, cause: Cause) -> Fate {
         if self.stream.happens(self.quality.loss) {
             return Fate::Lost;
@@ -166,7 +166,7 @@ impl Link {
         }
     }
     /// Takes the next segment off the link.
-    #[inline]
+    #[inline(always)]
     pub fn receive(&mut self) -> Option<(Segment, Cause)> {
         match &mut self.flight {
             Flight::Ring(ring) => ring.pop_front().map(|a| (a.segment, a.cause)),

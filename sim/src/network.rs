@@ -65,7 +65,7 @@ impl Network {
         self.inboxes[usize::from(host.0)].first.0
     }
     /// A segment enters a link.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send(
         &mut self,
         link: usize,
@@ -90,7 +90,7 @@ impl Network {
         fate
     }
     /// Takes what arrives first at that host.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn receive(&mut self, host: HostId) -> Option<(Segment, Cause)> {
         let inbox = &mut self.inboxes[usize::from(host.0)];
         let lane = inbox.first.1;

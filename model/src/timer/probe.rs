@@ -87,7 +87,9 @@ impl Kernel {
             self.skbs[head].unit = mss as u16;
             let cause = if self.skbs[head].flags.fin() { Cause::Fin } else { Cause::Data };
             self.transmit_queued(id, head, cause, cx);
-            self.new_data_sent(id, cx);
+            if self.new_data_sent(id) {
+                self.rearm_rto(id, cx);
+            }
             return;
         }
         if self.behaviour.counts_every_timeout {

@@ -56,7 +56,7 @@ impl Kernel {
         burst: Burst,
         cx: &mut Cx<'_, impl Sink>,
     ) {
-        let mut sent = false;
+        let (mut sent, mut begins_rto) = (false, false);
         while let Some(skb) = self.socks[id].unsent.head() {
             let sk = &self.socks[id];
             // [tcp_cwnd_test]
@@ -74,7 +74,7 @@ impl Kernel {
             let cause = if self.skbs[skb].flags.fin() { Cause::Fin } else { Cause::Data };
             self.skbs[skb].unit = self.current_mss(id) as u16;
             self.transmit_queued(id, skb, cause, cx);
-            self.new_data_sent(id, cx);
+            begins_rto |= self.new_data_sent(id);
             if self.socks[id].ca == Ca::Recovery {
                 self.socks[id].prr_out += self.skbs[skb].segments();
             }
@@ -85,8 +85,10 @@ impl Kernel {
             }
         }
         if sent {
-            if burst != Burst::Probe {
-                self.schedule_loss_probe(id, false, cx);
+            // The kernel arms the RTO and, at the same instant, the probe in its place.
+            let probes = burst != Burst::Probe && self.schedule_loss_probe(id, false, cx);
+            if begins_rto && !probes {
+                self.rearm_rto(id, cx);
             }
             self.validate_cwnd(id);
         }
@@ -169,11 +171,12 @@ impl Kernel {
         self.socks[id].unsent.head().is_some_and(|head| fits_window(&self.skbs[head], mss, edge))
     }
 
-    /// The head of the unsent pieces has gone: it now waits for its ACK.
-    /// `[tcp_event_new_data_sent]`
-    pub(crate) fn new_data_sent(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
+    /// The head of the unsent pieces has gone: it now waits for its ACK. True if the caller must
+    /// put the RTO in place. `[tcp_event_new_data_sent]`
+    #[must_use]
+    pub(crate) fn new_data_sent(&mut self, id: SockId) -> bool {
         let sk = &mut self.socks[id];
-        let Some(skb) = sk.unsent.pop(&self.skbs) else { return };
+        let Some(skb) = sk.unsent.pop(&self.skbs) else { return false };
         sk.rtx.push(&mut self.skbs, skb);
         let piece = self.skbs[skb];
         let segments = piece.segments();
@@ -183,9 +186,7 @@ impl Kernel {
         if !piece.flags.syn() {
             self.counters.add(Mib::TCPOrigDataSent, u64::from(segments));
         }
-        if prior == 0 || self.socks[id].pending == Pending::LossProbe {
-            self.rearm_rto(id, cx);
-        }
+        prior == 0 || self.socks[id].pending == Pending::LossProbe
     }
 
     /// Remembers a small segment, for Nagle. What a zero-window probe sends is not remembered.
