@@ -21,9 +21,25 @@ pub(crate) fn finwait(args: &[&str]) -> Ended {
     }
 }
 
+/// Another build of the program that the tests are to start, a release: `FINWAIT_PROGRAM=PATH`.
+pub(crate) fn other_build() -> Option<PathBuf> {
+    let path = std::env::var_os("FINWAIT_PROGRAM").filter(|path| !path.is_empty())?;
+    Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+}
+
+/// Says why a test is left out, if it simulates so much that only a release does it in time.
+pub(crate) fn is_too_much(what: &str) -> bool {
+    let skipped = other_build().is_none();
+    if skipped {
+        println!("skipped: {what}; FINWAIT_PROGRAM=target/release/finwait has it run");
+    }
+    skipped
+}
+
 /// The program, not yet started.
 pub(crate) fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finwait"));
+    let program = other_build().unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_finwait")));
+    let mut command = Command::new(program);
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -13,7 +13,7 @@ use finwait_verify::{check, plan};
 use serde_json::Value;
 
 use crate::golden;
-use crate::program::{finwait, scratch};
+use crate::program::{finwait, is_too_much, scratch};
 
 /// All cases of a question together; a release build simulates half a million segments in less
 /// than a second.
@@ -75,6 +75,39 @@ fn every_scenario_with_a_question_is_built_in() {
     let mut files: Vec<String> = paths.iter().filter(asks).map(stem).collect();
     files.sort_unstable();
     assert_eq!(names, files);
+}
+
+/// Scenarios that have cases and ask nothing: what is expected of each case is found.
+#[test]
+fn scenarios_with_cases_and_no_question_hold() {
+    let folder = fs::read_dir(root().join("examples/scenarios")).expect("it is there");
+    let mut paths: Vec<PathBuf> = folder.map(|e| e.expect("it can be listed").path()).collect();
+    paths.retain(|path| {
+        let text = fs::read_to_string(path).expect("it can be read");
+        text.contains("\n[[cases]]\n") && !text.contains("\n[question]\n")
+    });
+    paths.sort();
+    assert_eq!(paths.len(), 4);
+    let long = ["pool-mixed", "wrk-nginx-redis"];
+    let is_short = is_too_much("the cases of pool-mixed and wrk-nginx-redis");
+    for path in &paths {
+        let path = path.to_str().expect("a path");
+        if is_short && long.iter().any(|name| path.contains(name)) {
+            continue;
+        }
+        let ended = finwait(&["ask", path]);
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{}", ended.stdout);
+        assert!(ended.stdout.contains("  as expected\n"), "{}", ended.stdout);
+    }
+    // One that does not hold is found.
+    let path = scratch("ask-cases").join("own.toml");
+    let own = OWN.split_once("[question]").expect("it asks").0.to_owned()
+        + OWN.split_once("checked = [\"6.18\"]\n").expect("it is checked").1;
+    fs::write(&path, own).expect("it can be written");
+    let ended = finwait(&["ask", path.to_str().expect("a path")]);
+    assert_eq!((ended.status, ended.stderr.as_str()), (1, ""));
+    assert!(ended.stdout.starts_with("own\n"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("none: wanted web.rst_sent == 0;"), "{}", ended.stdout);
 }
 
 /// What differs between a script's record and the model, if it still says what was recorded.
@@ -226,7 +259,7 @@ fn what_is_no_question_is_refused() {
         (&["ask", "tcp"], "questions have that in them"),
         (&["ask", "4", "--scenario", "shrt"], "did you mean `short`?"),
         (&["ask", "-o", "/tmp"], "no question to write"),
-        (&["ask", "examples/scenarios/incident.toml"], "the scenario has no question"),
+        (&["ask", "examples/scenarios/incident.toml"], "the scenario has no question and no cases"),
     ] {
         let ended = finwait(args);
         assert_eq!((ended.status, ended.stdout.as_str()), (2, ""), "{args:?}");

@@ -1,5 +1,5 @@
-//! A question with its cases: each case is a scenario of its own, with what is expected of it and
-//! what is shown of it; the answer takes its numbers from their runs.
+//! A question with its cases, or cases alone: each case is a scenario of its own, with what is
+//! expected of it and what is shown of it; the answer takes its numbers from their runs.
 
 mod alone;
 mod answer;
@@ -56,13 +56,19 @@ struct Between {
 }
 
 impl Study {
-    /// Reads a scenario with a question; `name` is what it is called if it does not say.
+    /// Reads a scenario with a question, or with cases alone; `name` is what it is called if it does not
+    /// say.
     pub fn parse(text: &str, name: &str) -> Result<Self, Error> {
         let base = Scenario::parse(text, name)?;
-        let Some(plan) = base.question.clone() else {
-            let message = "the scenario has no question".to_owned();
-            let expected = "expected [question] and [[cases]]; docs/scenarios.md has an example";
-            return Err(Error::new(0..0, message, expected.to_owned()));
+        let plan = match &base.question {
+            Some(plan) => plan.clone(),
+            None if !base.cases.is_empty() => QuestionPlan::of_cases(&base),
+            None => {
+                let message = "the scenario has no question and no cases".to_owned();
+                let expected =
+                    "expected [[cases]], or [question] with them; docs/scenarios.md has an example";
+                return Err(Error::new(0..0, message, expected.to_owned()));
+            }
         };
         let cases = base.cases.iter().map(|case| Case::build(case, &base.name, &plan, text));
         let cases: Vec<Case> = cases.collect::<Result<_, _>>()?;

@@ -55,7 +55,7 @@ pub struct CasePlan {
 /// What people ask, and the answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QuestionPlan {
-    /// Its number.
+    /// Its number; 0 where nothing is asked.
     pub number: u16,
     /// The question.
     pub ask: String,
@@ -73,6 +73,33 @@ pub struct QuestionPlan {
     pub scripts: Vec<String>,
     /// What its page shows.
     pub figures: Vec<FigurePlan>,
+}
+
+impl QuestionPlan {
+    /// In place of a question, for a scenario that has cases and asks nothing: does what is expected of
+    /// each of them hold?
+    pub(crate) fn of_cases(scenario: &Scenario) -> Self {
+        let answer = Located { text: String::new(), span: 0..0 };
+        let ask = scenario.name.clone();
+        Self {
+            number: 0,
+            ask,
+            answer,
+            advice: None,
+            expect: Vec::new(),
+            show: Vec::new(),
+            checked: Vec::new(),
+            scripts: Vec::new(),
+            figures: Vec::new(),
+        }
+    }
+    /// What stands above its answer.
+    pub fn heading(&self) -> String {
+        match self.number {
+            0 => self.ask.clone(),
+            number => format!("{number}. {}", self.ask),
+        }
+    }
 }
 
 /// Something that the page of a question shows.

@@ -26,8 +26,8 @@ use library::Entry;
 /// their runs, and says what was expected of them; the exit status is 1 if an expectation fails.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The number of a question, its name, words of it, or a scenario of your own that has a
-    /// `[question]`.
+    /// The number of a question, its name, words of it, or a scenario of your own that has
+    /// `[[cases]]`, with a `[question]` or without.
     #[arg(value_name = "QUESTION")]
     question: Vec<String>,
     /// Every question.

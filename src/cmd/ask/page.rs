@@ -68,7 +68,8 @@ impl Page {
     fn of(answer: &Answer, png: bool) -> Result<Self, Failure> {
         let plan = &answer.entry.study.plan;
         let stem = stem(answer);
-        let mut out = format!("# {}. {}\n\n{}\n\n", plan.number, plan.ask, answer.text);
+        let text = if plan.number == 0 { &answer.entry.study.about } else { &answer.text };
+        let mut out = format!("# {}\n\n{text}\n\n", plan.heading());
         if let Some(advice) = &answer.advice {
             let _ = writeln!(out, "**What to do.** {advice}\n");
         }
@@ -144,6 +145,9 @@ fn expected(judged: &[Judged]) -> String {
 /// On which kernels, and with which scripts, it was checked.
 fn checked(out: &mut String, answer: &Answer) -> Result<(), Failure> {
     let plan = &answer.entry.study.plan;
+    if plan.checked.is_empty() && plan.scripts.is_empty() {
+        return Ok(());
+    }
     let releases: Vec<&str> = plan.checked.iter().map(|(release, _)| release.name()).collect();
     let _ = write!(out, "## Checked\n\nWith the models of Linux {}. ", releases.join(" and "));
     if plan.scripts.is_empty() {

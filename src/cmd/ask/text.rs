@@ -36,9 +36,10 @@ pub(crate) fn answers(answers: &[Answer]) -> String {
 fn one(answer: &Answer) -> String {
     let plan = &answer.entry.study.plan;
     let mut out = String::new();
-    paragraph(&mut out, &format!("{}. {}", plan.number, plan.ask), 0);
+    paragraph(&mut out, &plan.heading(), 0);
     out.push('\n');
-    paragraphs(&mut out, &answer.text);
+    // Where nothing is asked, the scenario says what it is about.
+    paragraphs(&mut out, if plan.number == 0 { &answer.entry.study.about } else { &answer.text });
     if let Some(advice) = &answer.advice {
         out.push('\n');
         paragraphs(&mut out, &format!("What to do: {advice}"));
@@ -137,6 +138,9 @@ fn failures(out: &mut String, answer: &Answer) {
 /// On which kernels it was checked.
 fn checked(out: &mut String, answer: &Answer) {
     let plan = &answer.entry.study.plan;
+    if plan.checked.is_empty() && plan.scripts.is_empty() {
+        return;
+    }
     let releases: Vec<&str> = plan.checked.iter().map(|(release, _)| release.name()).collect();
     let mut words = format!("Checked with the models of Linux {}.", releases.join(" and "));
     if !plan.scripts.is_empty() {
