@@ -327,6 +327,45 @@ fn the_same_exercises_in_rust() {
     assert_eq!(names.len(), 4, "no crate from elsewhere: {names:?}");
 }
 
+/// As a learner has it: built by cargo in the folder that `init --rust` writes, one after the other in
+/// one target folder, so that the model is built once.
+#[test]
+fn in_rust_starters_fail_and_solutions_pass() {
+    let desk = desk("learn-cargo");
+    assert_eq!(finwait(&["learn", "init", text(&desk), "--rust"]).status, 0);
+    let target = scratch("learn-cargo-target");
+    let check = |name: &str| {
+        let mut check =
+            command(&["learn", "--dir", text(&desk), "check", name, "--rust", "--json"]);
+        check.env("CARGO_TARGET_DIR", &target).env("CARGO_INCREMENTAL", "0");
+        check.env("CARGO_PROFILE_DEV_DEBUG", "0");
+        let output = check.output().expect("it starts");
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let status = told["exercises"][0]["status"].as_str().expect("a status").to_owned();
+        (status, output.status.code().expect("it ends by itself"), told)
+    };
+    for (name, package) in
+        [("06_fin_wait_2_bucket", "fin_wait_2_bucket"), ("07_time_wait", "time_wait")]
+    {
+        let file = desk.join("rust").join(package).join("src/lib.rs");
+        let (status, code, told) = check(name);
+        assert_eq!((status.as_str(), code), ("not-begun", 1), "{told}");
+        let starter = fs::read_to_string(&file).expect("it is written");
+        fs::write(&file, starter.replace("todo!()", "return Verdict::Die;")).unwrap();
+        let (status, code, told) = check(name);
+        assert_eq!((status.as_str(), code), ("wrong", 1), "{told}");
+        assert!(told.to_string().contains("segment"), "it tells which: {told}");
+        fs::write(&file, starter.replace("todo!()", "Verdict::Dye")).unwrap();
+        let (status, code, told) = check(name);
+        assert_eq!((status.as_str(), code), ("unreadable", 2), "{told}");
+        assert!(told.to_string().contains("Dye"), "the compiler says where: {told}");
+        let solution = finwait(&["learn", "solution", name, "--rust"]);
+        fs::write(&file, &solution.stdout).unwrap();
+        let (status, code, told) = check(name);
+        assert_eq!((status.as_str(), code), ("passed", 0), "{told}");
+    }
+}
+
 #[test]
 fn a_check_ends_when_its_time_is_up() {
     let folder = scratch("learn-limit").join("mine");
