@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::golden;
-use crate::program::{command, finwait};
+use crate::program::{command, finwait, is_too_much};
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -26,7 +26,7 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     found.sort();
 }
 
-fn all_pages() -> Vec<PathBuf> {
+pub(crate) fn all_pages() -> Vec<PathBuf> {
     let mut found = Vec::new();
     pages(&root().join("docs"), &mut found);
     pages(&root().join("examples/exercises"), &mut found);
@@ -34,7 +34,7 @@ fn all_pages() -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
@@ -124,7 +124,7 @@ fn every_page_is_in_the_book_once() {
 }
 
 /// The arguments of a typed command, with single or double quotes as a shell takes them.
-fn words(typed: &str) -> Vec<String> {
+pub(crate) fn words(typed: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for c in typed.chars() {
         match (quote, c) {
@@ -141,36 +141,43 @@ fn words(typed: &str) -> Vec<String> {
     words
 }
 
-/// What a command on a page prints; `| head -N` and `| tail -N` are understood.
-fn printed(typed: &str, folder: &Path) -> String {
-    let (typed, filter) = typed.split_once(" | ").unwrap_or((typed, ""));
-    let args = words(typed.strip_prefix("finwait ").unwrap_or(""));
+/// What a command on a page prints; `| head -N` and `| tail -N` are understood. In a block `console refused`
+/// it is refused, and what it prints is what is said of that.
+fn printed(typed: &str, folder: &Path, is_refused: bool) -> String {
+    let mut parts = typed.split(" | ");
+    let args = words(parts.next().and_then(|all| all.strip_prefix("finwait ")).unwrap_or(""));
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let output = command(&args).current_dir(folder).output().expect("it starts");
     let out = String::from_utf8(output.stdout).expect("text");
     let err = String::from_utf8(output.stderr).expect("text");
-    assert!(output.status.code().is_some_and(|code| code < 2), "{typed}: {err}");
-    assert_eq!(err, "", "{typed}");
-    let lines: Vec<&str> = out.lines().collect();
-    let count = filter.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
-    let shown = match (filter.split(' ').next(), count) {
-        (Some("head"), Some(n)) => &lines[..n.min(lines.len())],
-        (Some("tail"), Some(n)) => &lines[lines.len().saturating_sub(n)..],
-        _ => &lines[..],
-    };
-    shown.iter().fold(String::new(), |all, line| all + line.trim_end() + "\n")
+    let code = output.status.code().expect("it ends by itself");
+    assert_eq!(code == 2, is_refused, "{typed}: {err}");
+    let (shown, other) = if is_refused { (err, out) } else { (out, err) };
+    assert_eq!(other, "", "{typed}");
+    let mut lines: Vec<&str> = shown.lines().collect();
+    for filter in parts {
+        let count = filter.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
+        match (filter.split(' ').next(), count) {
+            (Some("head"), Some(n)) => lines.truncate(n),
+            (Some("tail"), Some(n)) => drop(lines.drain(..lines.len().saturating_sub(n))),
+            _ => panic!("{typed}: {filter} is not understood here"),
+        }
+    }
+    lines.iter().fold(String::new(), |all, line| all + line.trim_end() + "\n")
 }
 
 /// The page with what its commands print now.
 fn renewed(page: &str, folder: &Path) -> (String, usize) {
     let (mut out, mut is_block, mut is_run, mut commands) = (String::new(), false, false, 0);
+    let mut is_refused = false;
     for line in page.lines() {
         if line.starts_with("```") {
-            is_block = !is_block && line == "```console";
+            is_block = !is_block && line.starts_with("```console");
+            is_refused = line == "```console refused";
             is_run = false;
         }
         if is_block && let Some(typed) = line.strip_prefix("$ ") {
-            out += &format!("{line}\n{}", printed(typed, folder));
+            out += &format!("{line}\n{}", printed(typed, folder, is_refused));
             is_run = true;
             commands += 1;
         } else if !(is_block && is_run) {
@@ -186,7 +193,7 @@ fn every_output_on_a_page_is_what_is_printed() {
     let mut commands = 0;
     for path in all_pages() {
         let page = read(&path);
-        if !page.contains("```console\n") {
+        if !page.contains("```console") {
             continue;
         }
         // What a learner types is typed in the folder of exercises.
@@ -196,6 +203,19 @@ fn every_output_on_a_page_is_what_is_printed() {
         golden::check_at(&path, &new);
     }
     assert!(commands > 25, "{commands} commands are run");
+}
+
+/// The README begins with what the program prints of itself.
+#[test]
+fn the_readme_shows_the_incident() {
+    if is_too_much("the incident of the README") {
+        return;
+    }
+    let readme = read(&root().join("README.md"));
+    let block = readme.split("```\n").nth(1).expect("it begins with a block");
+    let told = finwait(&["run"]).stdout;
+    let told = told.rsplit_once("\n\n").expect("the digest stands at the end").0;
+    assert_eq!(block.trim_end(), told.trim_end(), "README.md: the incident is another one by now");
 }
 
 /// Flags on pages are flags that there are: whatever page shows them, and whether it shows what comes

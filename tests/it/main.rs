@@ -18,6 +18,7 @@ mod import;
 mod learn;
 mod live;
 mod outside;
+mod pages;
 mod plot;
 mod program;
 mod questions;
