@@ -1,6 +1,9 @@
 //! What decides how a host goes on, as text: for model checkers, which must know a state that they
 //! have seen before.
 //!
+//! On 3.10 the time when a bucket dies is decided by the cell that it lies in and by where the
+//! hands of the death row stand, and not by the expiry that `ss` shows; so these are written, too.
+//!
 //! What only tells how a host came to be as it is stays out: counters, and places in tables that are
 //! free again. What a host is made of is the same in every state of a search: release, sysctls,
 //! secrets, clock. Times are absolute, so states are told apart by when they are, too.
@@ -32,6 +35,7 @@ impl Kernel {
                 self.deathrow.expires(&self.buckets, id.index())
             )?;
         }
+        self.deathrow.write_state(out)?;
         for (id, listener) in self.listeners.iter() {
             write!(out, " {id:?} {listener:?} {:?}", self.listen_timers.expires(id.index()))?;
         }

@@ -132,6 +132,15 @@ impl DeathRow {
         }
     }
 
+    /// Writes what decides when each bucket dies, beyond [`Self::expires`]: where the hands of the
+    /// old row stand and what lies in which cell. In the newer design the expiries say it all.
+    pub fn write_state(&self, out: &mut impl core::fmt::Write) -> core::fmt::Result {
+        match &self.rows {
+            Rows::PerBucket(_) => Ok(()),
+            Rows::Cells(row) => row.write_state(out),
+        }
+    }
+
     /// Memory held, in bytes.
     pub fn bytes(&self) -> usize {
         rows!(self.bytes())

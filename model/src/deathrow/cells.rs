@@ -191,6 +191,20 @@ impl Cells {
         }
     }
 
+    /// Where both hands stand, when they move, and who lies in which cell, in the order of death.
+    pub(super) fn write_state(&self, out: &mut impl core::fmt::Write) -> core::fmt::Result {
+        write!(out, " {} {:?} {:?}", self.hand, self.fast_hand, [self.slow, self.fast])?;
+        for (cell, chain) in self.chains.iter().enumerate().filter(|(_, chain)| chain.len > 0) {
+            write!(out, " {cell}:")?;
+            let mut id = chain.head;
+            while id != NIL {
+                write!(out, "{id},")?;
+                id = self.nodes[id as usize].next;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.nodes.capacity() * size_of::<Node>() + self.chains.capacity() * size_of::<Chain>()
     }
