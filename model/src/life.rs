@@ -345,3 +345,6 @@ impl Kernel {
 pub(crate) const fn lingers_in(state: TcpState) -> bool {
     matches!(state, TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck)
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,4 +167,40 @@ mod tests {
             assert_eq!(truesize(payload + 52), size, "{payload} bytes");
         }
     }
+
+    #[test]
+    fn a_head_leaves_room_behind_the_packet() {
+        for (packet, room) in [(62, 130), (192, 0), (193, 447), (640, 0), (641, 1023)] {
+            assert_eq!(tail_room(packet), room, "{packet} bytes");
+        }
+    }
+
+    #[test]
+    fn small_segments_share_a_buffer_and_pages_are_taken_when_needed() {
+        let mut sk = Sock::new(1000, 131_072, 16_384);
+        let seen = |sk: &Sock| (sk.rmem, sk.rcv_reserve, sk.rcv_tail_room);
+        sk.charge(10, 32);
+        assert_eq!(seen(&sk), (832, 4096 - 832, 130));
+        sk.charge(130, 32);
+        assert_eq!(seen(&sk), (832, 4096 - 832, 0), "it goes behind the first");
+        sk.charge(1, 32);
+        assert_eq!(seen(&sk), (1664, 4096 - 1664, 139), "no room was left");
+        sk.charge(1448, 32);
+        sk.charge(1448, 32);
+        assert_eq!(seen(&sk), (1664 + 2 * 2304, 8192 - 1664 - 2 * 2304, 164));
+    }
+
+    #[test]
+    fn what_is_read_gives_its_share_back() {
+        let mut sk = Sock::new(1000, 131_072, 16_384);
+        (sk.rmem, sk.rcv_reserve, sk.rcv_tail_room) = (1000, 96, 50);
+        sk.uncharge(100, 30);
+        assert_eq!((sk.rmem, sk.rcv_reserve, sk.rcv_tail_room), (300, 796, 50));
+        sk.uncharge(30, 0);
+        assert_eq!((sk.rmem, sk.rcv_reserve, sk.rcv_tail_room), (0, 1096, 0));
+        sk.rcv_reserve = 832;
+        assert!(sk.has_memory_for(10, 32));
+        sk.rcv_reserve = 831;
+        assert!(!sk.has_memory_for(10, 32));
+    }
 }

@@ -221,3 +221,55 @@ fn restarts_cost_no_memory() {
     assert_eq!(row.next_death(), Some(Jiffies(73_728)));
     assert_eq!(row.len(), 4_999);
 }
+
+/// The hand has emptied a cell above its quota and cannot know that nothing is left; its timer runs
+/// on, also when one of the dead is taken away before it is told of.
+#[test]
+fn a_dead_bucket_that_is_removed_leaves_the_timer_alone() {
+    let mut row = DeathRow::new(Design::Cells, 1000);
+    for id in 0..=QUOTA as u32 {
+        row.schedule(id, Jiffies(0), Jiffies(60_000));
+    }
+    let death = row.next_death().unwrap();
+    while row.next().unwrap() < death {
+        let tick = row.next().unwrap();
+        assert_eq!(row.pop_due(tick), None);
+    }
+    let (first, _) = row.pop_due(death).unwrap();
+    assert_eq!(row.next(), Some(death), "the rest is due");
+    row.remove((first + 1) % QUOTA as u32);
+    while row.pop_due(death).is_some() {}
+    assert!(row.is_empty());
+    assert_eq!(row.next(), Some(death + Jiffies(7_520)), "the hand comes once more");
+}
+
+/// Nine timeouts that come one after the other: each finds the queue of the one before empty, and
+/// uses it again, so that the row needs the memory of one.
+#[test]
+fn an_empty_queue_serves_another_timeout() {
+    let mut row = DeathRow::new(Design::PerBucket, 1000);
+    row.schedule(0, Jiffies(0), Jiffies(1_000));
+    row.remove(0);
+    let one = row.bytes();
+    assert!(one > 1024 * 8, "a chunk of entries: {one}");
+    for n in 1..=30 {
+        row.schedule(0, Jiffies(0), Jiffies(1_000 + n));
+        assert_eq!(row.expires(0), Jiffies(1_000 + n));
+        row.remove(0);
+    }
+    assert!(row.bytes() < 2 * one, "{} for 31 timeouts, {one} for one", row.bytes());
+}
+
+/// What is held grows with the number of buckets, in either design.
+#[test]
+fn bytes_say_what_is_held() {
+    for (design, bucket) in [(Design::PerBucket, 12), (Design::Cells, 16)] {
+        let mut row = DeathRow::new(design, 1000);
+        let empty = row.bytes();
+        for id in 0..100_000 {
+            row.schedule(id, Jiffies(0), Jiffies(60_000));
+        }
+        let each = (row.bytes() - empty) / 100_000;
+        assert!((bucket..=2 * bucket).contains(&each), "{design:?}: {each} bytes a bucket");
+    }
+}

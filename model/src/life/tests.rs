@@ -1,0 +1,99 @@
+//! What a bucket inherits, and where the limits of orphans lie, to the tick.
+
+use alloc::vec::Vec;
+
+use super::*;
+use crate::kernel::Config;
+use crate::release::Release;
+use crate::segment::Segment;
+use crate::sysctl::Sysctl;
+use crate::time::{Clock, Instant, Span};
+
+/// The causes of what leaves.
+#[derive(Default)]
+struct Left(Vec<Cause>);
+
+impl Sink for Left {
+    fn transmit(&mut self, _: &Segment, cause: Cause) {
+        self.0.push(cause);
+    }
+    fn note(&mut self, _: impl FnOnce() -> Note) {}
+}
+
+/// A host with a thousand ticks a second.
+fn host(orphans: &str) -> Kernel {
+    let mut sysctl = Sysctl::new(Release::V6_18);
+    sysctl.set("net.ipv4.tcp_max_orphans", orphans).unwrap();
+    Kernel::new(&Config {
+        release: Release::V6_18,
+        clock: Clock::new(1000, 1_000_000_000_000),
+        sysctl,
+        addrs: Vec::new(),
+        mtu: 1500,
+        seed: 1,
+    })
+}
+
+#[test]
+fn a_bucket_inherits_each_claim_to_its_port() {
+    let mut k = host("100");
+    for claims in 0..8_u8 {
+        let id = k.new_sock();
+        let sk = &mut k.socks[id];
+        (sk.opt.reuse_addr, sk.opt.reuse_port) = (claims & 1 != 0, claims & 2 != 0);
+        sk.port_explicit = claims & 4 != 0;
+        let owner = k.bucket_of(id, TcpState::TimeWait, Jiffies(60_000), Instant::ZERO).owner;
+        let has = |bit| owner & bit != 0;
+        assert_eq!(has(TimeWait::REUSE_ADDR), claims & 1 != 0, "{claims}");
+        assert_eq!(has(TimeWait::REUSE_PORT), claims & 2 != 0, "{claims}");
+        assert_eq!(has(TimeWait::EXPLICIT_PORT), claims & 4 != 0, "{claims}");
+    }
+}
+
+#[test]
+fn orphans_are_counted_ten_times_a_second() {
+    let mut k = host("100");
+    for (now, count, seen) in [(1000, 5, 5), (1050, 7, 5), (1099, 8, 5), (1100, 9, 9), (1250, 2, 2)]
+    {
+        k.refresh_orphan_cache(Jiffies(now), count);
+        assert_eq!(k.orphan_cache.0, seen, "at tick {now}");
+    }
+}
+
+/// Two orphans, and a timer of one finds that nothing was sent for so many ticks: is it gone, and
+/// with a RST?
+fn timer_of_an_orphan(quiet: u64, do_reset: bool, limit: &str) -> (bool, bool) {
+    let mut k = host(limit);
+    let now = Instant::ZERO + Span::secs(10_000);
+    let id = k.new_sock();
+    let mut left = Left::default();
+    let mut cx = Cx { now, sink: &mut left };
+    k.set_state(id, TcpState::FinWait1, &mut cx);
+    let jiffies = k.clock.jiffies(now);
+    let sk = &mut k.socks[id];
+    (sk.dead, sk.snd_wnd) = (true, 1000);
+    sk.lsndtime = jiffies - Jiffies(quiet);
+    k.orphans = 2;
+    let gone = k.out_of_resources(id, do_reset, &mut cx);
+    assert_eq!(gone, k.orphans == 1);
+    (gone, left.0.contains(&Cause::RstOrphanLimitTimer))
+}
+
+#[test]
+fn an_orphan_that_was_quiet_for_long_counts_twice() {
+    let twice = 2 * host("3").rto_max().0;
+    assert_eq!(timer_of_an_orphan(twice, true, "3"), (false, false));
+    assert_eq!(timer_of_an_orphan(twice + 1, true, "3"), (true, true));
+    assert_eq!(
+        timer_of_an_orphan(twice + 1, true, "4"),
+        (false, false),
+        "the limit itself is allowed"
+    );
+    assert_eq!(timer_of_an_orphan(0, true, "1"), (true, true));
+}
+
+#[test]
+fn an_orphan_goes_with_a_rst_if_it_spoke_within_a_minute() {
+    assert_eq!(timer_of_an_orphan(60_000, false, "3"), (true, true));
+    assert_eq!(timer_of_an_orphan(60_001, false, "3"), (true, false));
+}
