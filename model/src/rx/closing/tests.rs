@@ -1,12 +1,18 @@
 //! What an orphan does when its FIN is acknowledged, section 4.3.4 of the fact sheet.
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use super::{FinAcked, judge_fin_acked};
+use crate::kernel::{Config, Kernel};
+use crate::release::Release;
 use crate::segment::Segment;
 use crate::seq::Seq;
 use crate::sock::Sock;
+use crate::sysctl::Sysctl;
+use crate::table::slab::{Id as _, SockId};
 use crate::text_table::{check, flags};
+use crate::time::{Clock, Instant};
 
 const RCV_NXT: Seq = Seq(0xffff_fffe);
 
@@ -67,4 +73,43 @@ fn an_orphan_whose_fin_is_acknowledged() {
             FinAcked::Bucket(time) => format!("bucket {time}"),
         }
     });
+}
+
+/// A host that runs 6.18, and a socket of it.
+fn host() -> (Kernel, SockId) {
+    let mut k = Kernel::new(&Config {
+        release: Release::V6_18,
+        clock: Clock::new(1000, 1_000_000_000_000),
+        sysctl: Sysctl::new(Release::V6_18),
+        addrs: Vec::new(),
+        mtu: 1500,
+        seed: 1,
+    });
+    let id = k.new_sock();
+    (k, id)
+}
+
+#[test]
+fn a_window_keeps_a_segment_in_reserve_unless_it_is_small() {
+    for (rcvbuf, clamp, left) in [(131_072, 100_000, 64_076), (5_000, 100_000, 2_500)] {
+        let (mut k, id) = host();
+        let sk = &mut k.socks[id];
+        (sk.opt.rcvbuf, sk.window_clamp, sk.advmss) = (rcvbuf, clamp, 1460);
+        k.init_buffer_space(id);
+        assert_eq!(k.socks[id].window_clamp, left, "{rcvbuf} bytes");
+    }
+}
+
+#[test]
+fn keepalive_that_was_asked_for_early_begins() {
+    for asked in [false, true] {
+        let (mut k, id) = host();
+        k.socks[id].opt.keep_alive = asked;
+        k.begin_keepalive(id, Instant::ZERO);
+        let timers = id.index() * 4..id.index() * 4 + 4;
+        let due: Vec<u64> = timers.filter_map(|t| k.timers.expires(t)).map(|at| at.0).collect();
+        let now = k.clock.jiffies(Instant::ZERO).0;
+        let hours = if asked { alloc::vec![now + 7_200_000] } else { Vec::new() };
+        assert_eq!(due, hours);
+    }
 }
