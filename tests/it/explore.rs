@@ -88,7 +88,7 @@ fn the_ways_to_a_reset_are_found_and_replay() {
     let there = fs::read_dir(root().join("docs/explore")).expect("it is there");
     for path in there.map(|entry| entry.expect("a file").path()) {
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let known = name == "ways" || pages.contains_key(&name);
+        let known = name == "ways" || name == "fin-in-vain" || pages.contains_key(&name);
         assert!(known, "{} is of no way that was found", path.display());
     }
     for (name, script) in pages {
@@ -96,15 +96,49 @@ fn the_ways_to_a_reset_are_found_and_replay() {
     }
 }
 
+/// The other page of ways: a FIN that nobody ever acknowledges.
+#[test]
+fn the_ways_to_a_fin_in_vain() {
+    let searched = json(&["explore", "--all", "--json", "--property", "no-fin-in-vain"]);
+    let found = kinds(&searched);
+    for way in ["timed-out", "reset-by-peer/rst-no-socket/bucket-expired"] {
+        assert!(found.contains_key(way), "{way} was not found, but {:?}", found.keys());
+    }
+    let text = ways(IN_VAIN.to_owned(), &found, false);
+    golden::check_at(&root().join("docs/explore/fin-in-vain.md"), &text);
+}
+
+const IN_VAIN: &str = "\
+# Every way to a FIN that nobody acknowledges
+
+Written by a test from `finwait explore --all --property no-fin-in-vain`: the smallest schedule of each kind that violates
+`never end and fin_sent(any) and not fin_acked(any)`. Each is Linux's own behaviour, and the model makes no mistake in it: of the
+scripts that `--out` writes, those that set no sysctl of the whole machine were played on Linux 6.18.44, and all
+agree. A FIN stays without an ACK in three ways ([explore.md](../explore.md)):
+
+- **The FIN, or what the sender says before it, is answered with a RST** (`reset-by-peer/…`). The peer's `__inet_lookup_skb` finds neither
+  socket nor bucket (`rst-no-socket`), or a listener that takes no ACK (`rst-listen-ack`): the bucket's time was up, it was refused, it had
+  answered before, or the peer had reset the connection. `tcp_reset` then puts the sender to CLOSE, and a FIN that was not
+  acknowledged stays so. Its program does not hear of it if it has closed.
+- **The sender itself resets the connection after its FIN** (`reset-before/…`): data comes after close() (`tcp_rcv_state_process`),
+  SO_LINGER was set to zero between shutdown() and close() (`tcp_disconnect`), or there were too many orphans (`tcp_check_oom`).
+- **The sender gives up** (`timed-out`): `tcp_orphan_retries` or `tcp_retries2` retransmissions without an answer (`tcp_write_timeout`).
+";
+
 /// The page that lists every way, as small as it gets.
 fn page(found: &BTreeMap<String, Value>) -> String {
-    let mut out = String::from(
+    let out = String::from(
         "# Every way to a RST from a host that closed properly\n\n\
          Written by a test from `finwait explore --all`: random schedules, the smallest of each kind that \
          violates\n`never rst_sent(any) and closed_properly(any)`. Nobody has told the search what to look \
          for. Each has a packetdrill\nscript of the host that sends the RST; it holds on the model, and those \
          for 6.18 that set no sysctl of the whole\nmachine hold on the live kernel, too ([explore.md](../explore.md)).\n",
     );
+    ways(out, found, true)
+}
+
+/// Each way behind what is said in front, with a link to its script if there is one.
+fn ways(mut out: String, found: &BTreeMap<String, Value>, scripts: bool) -> String {
     for (kind, found) in found {
         let file = kind.replace('/', "-");
         out += &format!("\n## {kind}\n\n{}.\n\n```\n", found["text"].as_str().expect("text"));
@@ -128,10 +162,13 @@ fn page(found: &BTreeMap<String, Value>) -> String {
             }
             out.push('\n');
         }
-        out += &format!(
-            "```\n\nScript of {}: [{file}.pkt]({file}.pkt).",
-            found["host"].as_str().expect("text")
-        );
+        let host = found["host"].as_str().expect("text");
+        out += "```\n\n";
+        out += &if scripts {
+            format!("Script of {host}: [{file}.pkt]({file}.pkt).")
+        } else {
+            format!("The FIN is {host}'s.")
+        };
         let sysctls = found["sysctls"].as_array().expect("a list");
         if sysctls.is_empty() {
             out += " It takes no sysctl.";

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use finwait_model::cause::Cause;
+use finwait_model::flow::FourTuple;
 use finwait_model::segment::Segment;
-use finwait_model::sink::Note;
+use finwait_model::sink::{Note, SockEnd};
 use finwait_model::state::TcpState;
 use finwait_model::time::Instant;
 
@@ -43,16 +44,49 @@ pub enum Kind {
     OldData,
     /// Nothing particular happens; the host and its peer are in these states.
     Stands(TcpState, TcpState),
+    /// In the end nothing is left of either; what ended the host's socket.
+    Ended(Ending),
+}
+
+/// What ended a socket.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Ending {
+    /// A RST of the peer; why it was sent.
+    ByReset(Option<(Cause, Because)>),
+    /// A RST of its own.
+    OwnReset(Cause),
+    /// Retransmissions or probes ran out.
+    TimedOut,
+    /// The bucket that should stand in its place was refused.
+    BucketRefused,
+    /// Nothing of the kind: all was said, or there never was a socket.
+    Quiet,
+}
+
+/// `reset-by-peer/rst-no-socket/bucket-expired`.
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByReset(None) => f.write_str("reset-by-peer"),
+            Self::ByReset(Some((cause, because))) => {
+                write!(f, "reset-by-peer/{}/{}", cause.name(), because.name())
+            }
+            Self::OwnReset(cause) => write!(f, "reset-before/{}", cause.name()),
+            Self::TimedOut => f.write_str("timed-out"),
+            Self::BucketRefused => f.write_str("bucket-refused"),
+            Self::Quiet => f.write_str("closed/closed"),
+        }
+    }
 }
 
 impl Kind {
     /// The cause of the RST, if it is one.
     pub const fn reset(self) -> Option<(Cause, Because)> {
         match self {
-            Self::Reset(cause, because) | Self::BucketReset(Some((cause, because))) => {
-                Some((cause, because))
-            }
-            Self::BucketReset(None) | Self::OldData | Self::Stands(..) => None,
+            Self::Reset(cause, because)
+            | Self::BucketReset(Some((cause, because)))
+            | Self::Ended(Ending::ByReset(Some((cause, because)))) => Some((cause, because)),
+            Self::BucketReset(None) | Self::OldData | Self::Stands(..) | Self::Ended(_) => None,
         }
     }
 }
@@ -72,6 +106,7 @@ impl fmt::Display for Kind {
             }
             Self::OldData => f.write_str("old-data"),
             Self::Stands(own, peer) => write!(f, "{}/{}", name(own), name(peer)),
+            Self::Ended(ending) => write!(f, "{ending}"),
         }
     }
 }
@@ -84,11 +119,18 @@ pub(super) struct Reasons {
     now: Vec<(Segment, Cause, Because)>,
     /// The last RST of each host.
     last: [Option<(Cause, Because)>; 2],
+    /// The last RST of each host for each pair of ports, as the host sees it.
+    of_flow: BTreeMap<(u16, FourTuple), (Cause, Because)>,
 }
 
 impl Reasons {
     pub(super) fn new() -> Self {
-        Self { explain: Explain::small(2), now: Vec::new(), last: [None; 2] }
+        Self {
+            explain: Explain::small(2),
+            now: Vec::new(),
+            last: [None; 2],
+            of_flow: BTreeMap::new(),
+        }
     }
     /// Another moment begins.
     pub(super) fn next(&mut self) {
@@ -101,7 +143,9 @@ impl Watch for Reasons {
     fn sent(&mut self, sent: &Sent<'_>) {
         if let Some(explained) = self.explain.explain(sent) {
             self.now.push((*sent.segment, explained.cause, explained.because));
-            self.last[usize::from(sent.host.0)] = Some((explained.cause, explained.because));
+            let why = (explained.cause, explained.because);
+            self.last[usize::from(sent.host.0)] = Some(why);
+            self.of_flow.insert((sent.host.0, sent.segment.flow), why);
         }
     }
     fn noted(&mut self, at: Instant, host: HostId, note: &Note) {
@@ -236,11 +280,33 @@ pub(super) fn violation(
         .any(|n| matches!(n, Note::BucketDied { how: finwait_model::sink::BucketEnd::Reset, .. }));
     let kind = match reset {
         _ if let Some((own, peer)) = before => Kind::Stands(own, peer),
-        _ if now.last => Kind::Stands(stage.state(conn, side), stage.state(conn, 1 - side)),
+        _ if now.last => {
+            let (own, peer) = (stage.state(conn, side), stage.state(conn, 1 - side));
+            if (own, peer) == (TcpState::Close, TcpState::Close) {
+                Kind::Ended(ending(stage, reasons, conn, side))
+            } else {
+                Kind::Stands(own, peer)
+            }
+        }
         Some((cause, because)) => Kind::Reset(cause, because),
         None if bucket => Kind::BucketReset(reasons.last[1 - now.side]),
         None if now.old_data.is_some() => Kind::OldData,
         None => Kind::Stands(stage.state(conn, side), stage.state(conn, 1 - side)),
     };
     Violation { at: stage.now(), moment, conn, side, kind }
+}
+
+/// What ended the host's socket of a connection.
+fn ending(stage: &Stage<'_>, reasons: &Reasons, conn: usize, side: Side) -> Ending {
+    match stage.conns().get(conn).and_then(|c| c.ends[side].ended) {
+        Some(SockEnd::ResetByPeer) => {
+            let flow = stage.flow(conn, 1 - side);
+            let last = flow.and_then(|flow| reasons.of_flow.get(&((1 - side) as u16, flow)));
+            Ending::ByReset(last.copied())
+        }
+        Some(SockEnd::Aborted(cause)) => Ending::OwnReset(cause),
+        Some(SockEnd::TimedOut) => Ending::TimedOut,
+        Some(SockEnd::BucketRefused) => Ending::BucketRefused,
+        Some(SockEnd::Done | SockEnd::ToBucket | SockEnd::Icmp) | None => Ending::Quiet,
+    }
 }

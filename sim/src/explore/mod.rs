@@ -23,7 +23,7 @@ pub mod smaller;
 pub mod stage;
 pub mod text;
 
-pub use judge::{Kind, Violation, play};
+pub use judge::{Ending, Kind, Violation, play};
 pub use property::Property;
 pub use schedule::{Act, Fate, Fated, Habits, Schedule, Setup, Step};
 pub use stage::Stage;

@@ -127,6 +127,8 @@ impl Stage<'_> {
         match answer {
             Ok(taken) => end.sent += u64::from(taken),
             Err(Errno::EAGAIN) => {}
+            // Its own shutdown(SHUT_WR) forbids it; nothing is broken.
+            Err(Errno::EPIPE) if end.closed => {}
             Err(error) => end.broken = Some(error),
         }
     }
@@ -170,7 +172,9 @@ impl Stage<'_> {
         self.show(watch, fd, flow, SysCall::Shutdown(how), answer.map(|()| 0));
     }
     fn close(&mut self, side: Side, conn: usize, fd: Fd, reason: Reason, watch: &mut impl Watch) {
-        if self.state(conn, side) != TcpState::Close {
+        // Its peer may have used the ports again already, and its socket be there all the same.
+        let superseded = self.conns.get(conn).is_some_and(|c| c.superseded);
+        if superseded || self.state(conn, side) != TcpState::Close {
             self.closes(side, conn);
         }
         self.conns[conn].ends[side].fd = None;

@@ -76,7 +76,8 @@ pub const NAMED: [Entry; 10] = [
     },
     Entry {
         name: "no-data-lost",
-        text: "never end and bytes_missing(any) > 0 and broken(any) and closed_properly(peer)",
+        text: "never end and bytes_missing(any) > 0 and bytes_sent(any) <= 0 and broken(any) and \
+               closed_properly(peer)",
         time: None,
         about: "what was sent before a proper close is read, if its reader does nothing but read",
     },

@@ -8,7 +8,7 @@ use finwait_model::flow::{Endpoint, FourTuple};
 use finwait_model::kernel::{Config, Fd, Kernel};
 use finwait_model::segment::Segment;
 use finwait_model::seq::Seq;
-use finwait_model::sink::{Cx, Note, Sink};
+use finwait_model::sink::{Cx, Note, Sink, SockEnd};
 use finwait_model::state::TcpState;
 use finwait_model::time::{Instant, Span};
 
@@ -92,12 +92,15 @@ pub struct End {
     pub read: u64,
     /// recv() gave the end of file.
     pub eof: bool,
-    /// A call on it failed with this, because the connection was broken.
+    /// A call on it failed with this, because the connection was broken, and not because its
+    /// program had shut it down itself.
     pub broken: Option<Errno>,
     /// Where the sequence space behind its FIN begins, once that has left.
     pub fin_end: Option<Seq>,
     /// An ACK of its FIN has arrived.
     pub fin_acked: bool,
+    /// What ended its socket.
+    pub ended: Option<SockEnd>,
 }
 
 /// What happens in one moment: a segment arrives, timers are due, or a program acts.
@@ -306,21 +309,28 @@ impl<'s> Stage<'s> {
         let now = self.conn_of(segment.flow);
         let old = segment.len > 0 && now.is_some() && now != conn;
         let before = now.filter(|_| old).map_or(0, |now| self.unread(now, to));
+        self.hears_ack(to, &segment);
         self.enter(to, Some(&segment), watch, |stack, cx| stack.rx(&segment, cx));
         if let Some(now) = now {
             if old && self.unread(now, to) > before {
                 self.moment.old_data = Some(now);
             }
-            let end = &mut self.conns[now].ends[to];
-            if let Some(fin) = end.fin_end
-                && segment.flags.ack()
-                && !segment.flags.rst()
-                && (segment.ack.0.wrapping_sub(fin.0)).cast_signed() >= 0
-            {
-                end.fin_acked = true;
-            }
         }
         self.ends(to, watch);
+    }
+    /// Does it acknowledge a FIN? Also of a connection whose ports its peer uses again already.
+    fn hears_ack(&mut self, to: Side, segment: &Segment) {
+        if !segment.flags.ack() || segment.flags.rst() {
+            return;
+        }
+        let flow = segment.flow;
+        let its = |c: &&mut Conn| c.flow == Some(flow) || c.flow == Some(flow.reversed());
+        for conn in self.conns.iter_mut().filter(its) {
+            let end = &mut conn.ends[to];
+            if let Some(fin) = end.fin_end.filter(|_| end.ended.is_none()) {
+                end.fin_acked |= segment.ack.0.wrapping_sub(fin.0).cast_signed() >= 0;
+            }
+        }
     }
     /// A moment in which no host does anything.
     pub(super) fn nothing(&mut self) {
@@ -364,7 +374,12 @@ impl<'s> Stage<'s> {
         for index in first..self.moment.did.len() {
             let (at, host) = (self.now, HostId(side as u16));
             match self.moment.did[index] {
-                Did::Noted(note) => watch.noted(at, host, &note),
+                Did::Noted(note) => {
+                    if let Note::Destroyed { flow, why, .. } = note {
+                        self.ended(side, flow, why);
+                    }
+                    watch.noted(at, host, &note);
+                }
                 Did::Sent(segment, cause) => {
                     let fate = self.launch(side, &segment);
                     watch.sent(&Sent { at, host, segment: &segment, cause, answers, fate });
@@ -379,8 +394,8 @@ impl<'s> Stage<'s> {
             self.opens(segment.flow);
         }
         let conn = self.conn_of(segment.flow);
-        if let Some(conn) = conn
-            && segment.flags.fin()
+        if segment.flags.fin()
+            && let Some(conn) = self.who_says(side, segment.flow).or(conn)
         {
             self.conns[conn].ends[side].fin_end = Some(segment.end_seq());
         }
@@ -411,6 +426,21 @@ impl<'s> Stage<'s> {
             for conn in before.iter_mut().filter(|c| c.flow == Some(flow)) {
                 conn.superseded = true;
             }
+        }
+    }
+    /// Whose FIN is it: of the connections that had these ports the oldest that is closed and still
+    /// has its socket. Its peer may use the ports again already.
+    fn who_says(&self, side: Side, flow: FourTuple) -> Option<usize> {
+        let flow = Some(if side == 0 { flow } else { flow.reversed() });
+        let lives = |c: &Conn| c.ends[side].closed && c.ends[side].ended.is_none();
+        self.conns.iter().position(|c| c.flow == flow && lives(c))
+    }
+    /// A socket has ended: of those connections that had its ports, the oldest that has not.
+    fn ended(&mut self, side: Side, flow: FourTuple, why: SockEnd) {
+        let flow = Some(if side == 0 { flow } else { flow.reversed() });
+        let its = |c: &&mut Conn| c.flow == flow && c.ends[side].ended.is_none();
+        if let Some(conn) = self.conns.iter_mut().find(its) {
+            conn.ends[side].ended = Some(why);
         }
     }
     fn fly(&mut self, at: Instant, flying: Flying) {

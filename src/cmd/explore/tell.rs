@@ -6,7 +6,7 @@ use std::io::Cursor;
 use finwait_sim::explore::every::Scope;
 use finwait_sim::explore::matter::{Matter, Matters, matters};
 use finwait_sim::explore::record::record;
-use finwait_sim::explore::{Kind, Property, Schedule, pkt, text};
+use finwait_sim::explore::{Ending, Kind, Property, Schedule, pkt, text};
 use finwait_sim::recording::{Event, Recording, What};
 use finwait_sim::text::{grouped, wrapped};
 use finwait_sim::why::{self, Chain};
@@ -122,6 +122,25 @@ pub(super) fn sentence(found: &Found) -> String {
         Kind::Stands(one, other) => {
             format!("t={at} s: {own} has been in {}, {peer} in {}", state(one), state(other))
         }
+        Kind::Ended(ending) => {
+            format!("t={at} s: nothing is left of either; {}", ended(ending, own, peer))
+        }
+    }
+}
+
+/// What ended the host's socket, in a clause.
+fn ended(ending: Ending, own: &str, peer: &str) -> String {
+    match ending {
+        Ending::ByReset(None) => format!("a RST from {peer} had ended the socket of {own}"),
+        Ending::ByReset(Some((cause, because))) => format!(
+            "a RST from {peer} ({}) had ended the socket of {own}; it was sent because {}",
+            cause.name(),
+            because.text()
+        ),
+        Ending::OwnReset(cause) => format!("{own} had reset it itself ({})", cause.name()),
+        Ending::TimedOut => format!("{own} had given up after too many retransmissions"),
+        Ending::BucketRefused => format!("the bucket of {own} had been refused"),
+        Ending::Quiet => format!("no RST and no timeout had ended the socket of {own}"),
     }
 }
 
