@@ -311,10 +311,11 @@ impl<'s> Stage<'s> {
         let before = now.filter(|_| old).map_or(0, |now| self.unread(now, to));
         self.hears_ack(to, &segment);
         self.enter(to, Some(&segment), watch, |stack, cx| stack.rx(&segment, cx));
-        if let Some(now) = now {
-            if old && self.unread(now, to) > before {
-                self.moment.old_data = Some(now);
-            }
+        if let Some(now) = now
+            && old
+            && self.unread(now, to) > before
+        {
+            self.moment.old_data = Some(now);
         }
         self.ends(to, watch);
     }
