@@ -226,7 +226,7 @@ fn restarts_cost_no_memory() {
 /// on, also when one of the dead is taken away before it is told of.
 #[test]
 fn a_dead_bucket_that_is_removed_leaves_the_timer_alone() {
-    let mut row = DeathRow::new(Design::Cells, 1000);
+    let mut row = Row::new(Design::Cells, 1000);
     for id in 0..=QUOTA as u32 {
         row.schedule(id, Jiffies(0), Jiffies(60_000));
     }
@@ -247,7 +247,7 @@ fn a_dead_bucket_that_is_removed_leaves_the_timer_alone() {
 /// uses it again, so that the row needs the memory of one.
 #[test]
 fn an_empty_queue_serves_another_timeout() {
-    let mut row = DeathRow::new(Design::PerBucket, 1000);
+    let mut row = Row::new(Design::PerBucket, 1000);
     row.schedule(0, Jiffies(0), Jiffies(1_000));
     row.remove(0);
     let one = row.bytes();
@@ -263,8 +263,8 @@ fn an_empty_queue_serves_another_timeout() {
 /// What is held grows with the number of buckets, in either design.
 #[test]
 fn bytes_say_what_is_held() {
-    for (design, bucket) in [(Design::PerBucket, 12), (Design::Cells, 16)] {
-        let mut row = DeathRow::new(design, 1000);
+    for (design, bucket) in [(Design::PerBucket, 8), (Design::Cells, 16)] {
+        let mut row = Row::new(design, 1000);
         let empty = row.bytes();
         for id in 0..100_000 {
             row.schedule(id, Jiffies(0), Jiffies(60_000));
