@@ -1,13 +1,18 @@
 //! Whether connect() and bind() may have what a bucket holds: sections 1.9 and 7.4 of the fact
 //! sheet, C6 to C8 of its companion.
 
+use std::collections::VecDeque;
+
 use finwait_model::counters::Mib;
 use finwait_model::errno::Errno;
 use finwait_model::flow::{Addr, Endpoint};
-use finwait_model::kernel::SockOpt;
+use finwait_model::kernel::{Config, Kernel, SockOpt};
 use finwait_model::release::Release;
+use finwait_model::sink::Cx;
+use finwait_model::sysctl::Sysctl;
 use finwait_model::time::Span;
 
+use crate::pair::Out;
 use crate::solo::{PEER, Solo};
 use crate::text_table::check;
 
@@ -132,6 +137,47 @@ fn the_age_at_which_a_bucket_is_reused() {
         let mut solo = case.bucket(&[("tcp_tw_reuse", "1")]);
         solo.wait(Span::millis(wait));
         assert_eq!(case.again(&mut solo).starts_with('+'), taken, "{wait} ms");
+    }
+}
+
+/// A host that talks to itself: what it sends arrives there.
+fn to_itself<T>(solo: &mut Solo, call: impl FnOnce(&mut Kernel, &mut Cx<'_, Out>) -> T) -> T {
+    let (answer, sent) = solo.on(call);
+    let mut under_way = VecDeque::from(sent);
+    while let Some((segment, _)) = under_way.pop_front() {
+        under_way.extend(solo.on(|k, cx| k.rx(&segment, cx)).1);
+    }
+    answer
+}
+
+/// Within 127.0.0.0/8 it lets connect() take the bucket as 1 does for all; 0 does not even there.
+#[test]
+fn tw_reuse_on_loopback() {
+    let server = Endpoint::new(Addr::v4(127, 0, 0, 1), 80);
+    for (reuse, outcome) in
+        [(0, Err(Errno::EADDRNOTAVAIL)), (1, Err(Errno::EINPROGRESS)), (2, Err(Errno::EINPROGRESS))]
+    {
+        let mut solo = Solo::new(Release::V6_18, &[]);
+        let mut sysctl = Sysctl::new(Release::V6_18);
+        sysctl.set("net.ipv4.ip_local_port_range", "50000 50000").unwrap();
+        sysctl.set("net.ipv4.tcp_tw_reuse", &reuse.to_string()).unwrap();
+        let (clock, addrs) = (solo.k.clock(), vec![server.addr]);
+        let release = Release::V6_18;
+        solo.k = Kernel::new(&Config { release, clock, sysctl, addrs, mtu: 65535, seed: 7 });
+        let listener = solo.k.socket();
+        solo.k.bind(listener, server).unwrap();
+        solo.on(|k, cx| k.listen(listener, 5, cx)).0.unwrap();
+        let client = solo.k.socket();
+        let connected = to_itself(&mut solo, |k, cx| k.connect(client, server, cx));
+        assert_eq!(connected, Err(Errno::EINPROGRESS));
+        let child = solo.on(|k, cx| k.accept(listener, cx)).0.unwrap();
+        for fd in [client, child] {
+            to_itself(&mut solo, |k, cx| k.close(fd, cx)).unwrap();
+        }
+        assert_eq!(solo.k.sockstat().tw, 1);
+        solo.wait(Span::secs(3));
+        let again = solo.k.socket();
+        assert_eq!(solo.on(|k, cx| k.connect(again, server, cx)).0, outcome, "{reuse}");
     }
 }
 
