@@ -3,6 +3,7 @@
 use crate::cause::Cause;
 use crate::errno::Errno;
 use crate::flow::FourTuple;
+use crate::rx::ofo::{Ofo, OfoPiece};
 use crate::segment::SackBlock;
 use crate::seq::Seq;
 use crate::skb::Queue;
@@ -87,27 +88,6 @@ pub(crate) struct SockOptions {
     pub(crate) sndbuf: u32,
     pub(crate) rcvbuf_locked: bool,
     pub(crate) sndbuf_locked: bool,
-}
-
-/// Ranges held beyond a hole, oldest sequence first, and the SACK blocks we tell.
-/// Lives in a side table: most connections never have one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ofo {
-    /// Disjoint, sorted; `fin` on the last only.
-    pub(crate) ranges: alloc::vec::Vec<OfoRange>,
-    /// Most recently changed first. `[selective_acks]`
-    pub(crate) sacks: alloc::vec::Vec<SackBlock>,
-}
-
-/// One range.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct OfoRange {
-    pub(crate) seq: Seq,
-    /// Behind it, FIN included.
-    pub(crate) end: Seq,
-    pub(crate) fin: bool,
-    /// Bytes that may still be copied behind its last piece. `[skb_tailroom]`
-    pub(crate) room: u32,
 }
 
 /// A full socket in any state but TIME_WAIT.
@@ -431,8 +411,8 @@ impl Sock {
     pub(crate) fn receive_queue_empty(&self) -> bool {
         self.rcv_nxt == self.rcv_purged.unwrap_or(self.copied_seq)
     }
-    /// Ranges held out of order.
-    pub(crate) fn ofo_ranges(&self) -> &[OfoRange] {
-        self.ofo.as_ref().map_or(&[], |o| &o.ranges)
+    /// Pieces held out of order.
+    pub(crate) fn ofo_pieces(&self) -> &[OfoPiece] {
+        self.ofo.as_ref().map_or(&[], |o| &o.pieces)
     }
 }

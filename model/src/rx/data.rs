@@ -1,16 +1,12 @@
-//! Payload: in order, out of order, old, beyond the window; and what it does to the ACK.
+//! Payload: in order, old, beyond the window; and what it does to the ACK. What lies beyond a hole
+//! is in `ofo`.
 //! `[tcp_data_queue]`, `[tcp_event_data_recv]`
-
-use alloc::boxed::Box;
 
 use crate::cause::Cause;
 use crate::counters::Mib;
 use crate::kernel::Kernel;
-use crate::memory::tail_room;
-use crate::segment::{Flags, SackBlock, Segment};
-use crate::seq::Seq;
+use crate::segment::{Flags, Segment};
 use crate::sink::{Cx, DropReason, Sink};
-use crate::sock::{Ofo, OfoRange};
 use crate::table::slab::SockId;
 use crate::time::Instant;
 
@@ -97,9 +93,9 @@ impl Kernel {
         if seg.flags.fin() {
             self.rcv_fin(id, cx);
         }
-        if !self.socks[id].ofo_ranges().is_empty() {
+        if !self.socks[id].ofo_pieces().is_empty() {
             self.drain_out_of_order(id, cx);
-            if self.socks[id].ofo_ranges().is_empty() {
+            if self.socks[id].ofo_pieces().is_empty() {
                 self.socks[id].ack.now = true;
             }
         }
@@ -135,7 +131,7 @@ impl Kernel {
     }
 
     /// How large the peer's full segments are. `[tcp_measure_rcv_mss]`
-    fn measure_rcv_mss(&mut self, id: SockId, seg: &Segment) {
+    pub(super) fn measure_rcv_mss(&mut self, id: SockId, seg: &Segment) {
         let sk = &mut self.socks[id];
         let last = core::mem::take(&mut sk.ack.last_seg_size);
         if seg.len >= sk.ack.rcv_mss {
@@ -163,144 +159,11 @@ impl Kernel {
         }
         sk.ack.pushed = true;
     }
-
-    /// A duplicate to be reported with the next ACK. `[tcp_dsack_set]`
-    pub(crate) fn set_dsack(&mut self, id: SockId, left: Seq, right: Seq) {
-        let sk = &mut self.socks[id];
-        if sk.sack_ok && self.sysctl.tcp_dsack != 0 {
-            let old = left.before(sk.rcv_nxt);
-            self.counters.inc(if old { Mib::TCPDSACKOldSent } else { Mib::TCPDSACKOfoSent });
-            sk.dsack = Some(SackBlock { left, right });
-        }
-    }
-
-    /// A segment meets one that is held: what both cover is a duplicate, and whichever is
-    /// covered whole is merged away. `[tcp_data_queue_ofo]`
-    fn report_overlap(&mut self, id: SockId, new: OfoRange, old: OfoRange) {
-        let old_covers = !new.seq.before(old.seq) && !new.end.after(old.end);
-        let new_covers = !old.seq.before(new.seq) && !old.end.after(new.end);
-        if old_covers || new_covers {
-            self.counters.inc(Mib::TCPOFOMerge);
-        }
-        let (left, right) = (new.seq.later(old.seq), new.end.earlier(old.end));
-        self.extend_dsack(id, left, right);
-    }
-
-    /// Another duplicate: it joins the one to be reported if they touch. `[tcp_dsack_extend]`
-    fn extend_dsack(&mut self, id: SockId, left: Seq, right: Seq) {
-        match self.socks[id].dsack.as_mut() {
-            None => self.set_dsack(id, left, right),
-            Some(block) if !left.after(block.right) && !block.left.after(right) => {
-                block.left = block.left.earlier(left);
-                block.right = block.right.later(right);
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// Beyond a hole. `[tcp_data_queue_ofo]`
-    fn queue_out_of_order(&mut self, id: SockId, seg: &Segment) {
-        self.measure_rcv_mss(id, seg);
-        self.counters.inc(Mib::TCPOFOQueue);
-        let len = u32::from(seg.len);
-        let mut new = OfoRange {
-            seq: seg.seq,
-            end: seg.end_seq(),
-            fin: seg.flags.fin(),
-            room: tail_room(len + header_of(seg) + 20),
-        };
-        let sk = &mut self.socks[id];
-        sk.pred_win = None;
-        sk.ack.scheduled = true;
-        sk.charge(u32::from(seg.len), header_of(seg));
-        let ofo = sk.ofo.get_or_insert_with(|| Box::new(Ofo::default()));
-        // What fits behind a segment that is held is not compared with others.
-        // [tcp_ooo_try_coalesce]
-        let behind = ofo.ranges.iter().find(|r| r.end == new.seq && r.room >= len);
-        let appended = behind.is_some();
-        new.room = behind.map_or(new.room, |r| r.room - len);
-        let meets = |r: &OfoRange| !appended && new.seq.before(r.end) && r.seq.before(new.end);
-        let met: alloc::vec::Vec<OfoRange> = ofo.ranges.iter().copied().filter(meets).collect();
-        for old in met {
-            self.report_overlap(id, new, old);
-        }
-        let sk = &mut self.socks[id];
-        let sack_ok = sk.sack_ok;
-        let Some(ofo) = sk.ofo.as_mut() else { return };
-        let merged = insert_range(ofo, new);
-        if sack_ok {
-            note_sack(ofo, merged);
-            // Without SACK the window stays, so that the ACK is a duplicate.
-            self.grow_window(id, u32::from(seg.len), header_of(seg));
-        }
-    }
-
-    /// The hole is filled: what lay behind it is in order now. `[tcp_ofo_queue]`
-    fn drain_out_of_order(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
-        let filled = self.socks[id].rcv_nxt;
-        loop {
-            let sk = &mut self.socks[id];
-            let Some(ofo) = sk.ofo.as_mut() else { return };
-            let Some(first) = ofo.ranges.first().copied() else { break };
-            if first.seq.after(sk.rcv_nxt) {
-                break;
-            }
-            ofo.ranges.remove(0);
-            if first.seq.before(filled) {
-                self.extend_dsack(id, first.seq, first.end.earlier(filled));
-            }
-            let sk = &mut self.socks[id];
-            if first.end.after(sk.rcv_nxt) {
-                let payload = (first.end - sk.rcv_nxt) - u32::from(first.fin);
-                sk.bytes_received += u64::from(payload);
-                sk.rcv_nxt = first.end;
-                if first.fin {
-                    self.socks[id].fin_merged = true;
-                    self.rcv_fin(id, cx);
-                }
-            }
-        }
-        let sk = &mut self.socks[id];
-        let rcv_nxt = sk.rcv_nxt;
-        let Some(ofo) = sk.ofo.as_mut() else { return };
-        // [tcp_sack_remove]
-        ofo.sacks.retain(|block| block.left.after(rcv_nxt) || block.left == rcv_nxt + 1);
-        ofo.sacks.retain(|block| rcv_nxt.before(block.left));
-        if ofo.ranges.is_empty() {
-            sk.ofo = None;
-        }
-    }
 }
 
 /// Header bytes of a segment as it came.
-fn header_of(seg: &Segment) -> u32 {
+pub(super) fn header_of(seg: &Segment) -> u32 {
     let ts = if seg.options.ts.is_some() { 12 } else { 0 };
     let sack = u32::from(seg.options.sack_count) * 8;
     20 + ts + if sack > 0 { sack + 4 } else { 0 }
-}
-
-/// Adds a range, joined with those it touches; returns what it became.
-fn insert_range(ofo: &mut Ofo, mut new: OfoRange) -> OfoRange {
-    ofo.ranges.retain(|r| {
-        let apart = r.end.before(new.seq) || r.seq.after(new.end);
-        if !apart {
-            new = OfoRange {
-                seq: new.seq.earlier(r.seq),
-                end: new.end.later(r.end),
-                fin: new.fin || r.fin,
-                room: if r.end.after(new.end) { r.room } else { new.room },
-            };
-        }
-        apart
-    });
-    let at = ofo.ranges.iter().position(|r| r.seq.after(new.seq)).unwrap_or(ofo.ranges.len());
-    ofo.ranges.insert(at, new);
-    new
-}
-
-/// The block that changed last is told first. `[tcp_sack_new_ofo_skb]`
-fn note_sack(ofo: &mut Ofo, range: OfoRange) {
-    ofo.sacks.retain(|b| b.right.before(range.seq) || b.left.after(range.end));
-    ofo.sacks.insert(0, SackBlock { left: range.seq, right: range.end });
-    ofo.sacks.truncate(4);
 }

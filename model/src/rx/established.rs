@@ -102,7 +102,7 @@ impl Kernel {
     /// `[tcp_fast_path_check]`
     pub(crate) fn fast_path_check(&mut self, id: SockId) {
         let sk = &mut self.socks[id];
-        if sk.ofo_ranges().is_empty() && sk.rcv_wnd > 0 {
+        if sk.ofo_pieces().is_empty() && sk.rcv_wnd > 0 {
             sk.pred_win = Some((sk.snd_wnd >> sk.snd_wscale) as u16);
         }
     }

@@ -9,6 +9,7 @@ mod fin;
 mod icmp;
 mod listen;
 mod loss;
+pub(crate) mod ofo;
 mod recovery;
 mod request;
 mod reset;

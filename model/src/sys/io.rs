@@ -92,7 +92,7 @@ impl Kernel {
         if take > 0 {
             let before = sk.rcv_nxt - sk.copied_seq;
             sk.copied_seq += take;
-            let held: u32 = sk.ofo_ranges().iter().map(|r| r.end - r.seq).sum();
+            let held: u32 = sk.ofo_pieces().iter().map(|r| r.end - r.seq).sum();
             if early_fin == Some(sk.copied_seq) {
                 sk.copied_seq += 1;
             } else if sk.done && sk.unread() == 0 && (sk.fin_merged || take < len) {

@@ -48,14 +48,14 @@ impl Kernel {
             Cause::AckOfFin
         } else if quick {
             Cause::AckQuick
-        } else if !self.socks[id].ofo_ranges().is_empty() {
+        } else if !self.socks[id].ofo_pieces().is_empty() {
             Cause::AckOutOfOrder
         } else {
             return self.send_delayed_ack(id, cx);
         };
         let cause = match self.socks[id].ack.why.take() {
             Some(why) => why,
-            None if !self.socks[id].ofo_ranges().is_empty() => Cause::AckOutOfOrder,
+            None if !self.socks[id].ofo_pieces().is_empty() => Cause::AckOutOfOrder,
             None => cause,
         };
         self.send_ack(id, cause, cx);

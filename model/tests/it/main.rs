@@ -15,6 +15,7 @@ mod golden;
 mod golden_traces;
 mod loss_and_windows;
 mod orphans;
+mod out_of_order;
 mod pair;
 mod passive_opens;
 mod port_search;

@@ -7,10 +7,11 @@ use alloc::string::String;
 use super::{Verdict, judge};
 use crate::behaviour::Behaviour;
 use crate::release::Release;
+use crate::rx::ofo::Ofo;
 use crate::segment::{Options, SackBlock, Segment, Timestamp};
 use crate::seq::Seq;
 use crate::sink::DropReason;
-use crate::sock::{Ofo, Sock};
+use crate::sock::Sock;
 use crate::state::TcpState;
 use crate::text_table::{Row, check, flags};
 
