@@ -163,6 +163,11 @@ impl Kernel {
     pub const fn clock(&self) -> Clock {
         self.clock
     }
+    /// Another secret: every initial sequence number that it draws from now on is larger by so much
+    /// (modulo 2^32). Nothing but sequence numbers may depend on that. `[net_secret]`
+    pub const fn shift_isn(&mut self, by: u32) {
+        self.secrets.isn_shift = by;
+    }
     /// Its own addresses.
     pub fn addrs(&self) -> &[Addr] {
         &self.addrs

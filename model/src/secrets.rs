@@ -7,11 +7,17 @@ use crate::flow::FourTuple;
 pub(crate) struct Secrets {
     key: u64,
     state: u64,
+    /// See [`crate::kernel::Kernel::shift_isn`].
+    pub(crate) isn_shift: u32,
 }
 
 impl Secrets {
     pub(crate) const fn new(seed: u64) -> Self {
-        Self { key: mix(seed ^ 0x5bd1_e995_9d1b_54a3), state: mix(seed.wrapping_add(1)) }
+        Self {
+            key: mix(seed ^ 0x5bd1_e995_9d1b_54a3),
+            state: mix(seed.wrapping_add(1)),
+            isn_shift: 0,
+        }
     }
     /// The next number of the generator (SplitMix64).
     pub(crate) const fn draw(&mut self) -> u64 {

@@ -235,7 +235,8 @@ impl Kernel {
     /// `[secure_tcp_seq]`: a keyed hash and a clock of 64 ns.
     pub(crate) fn initial_sequence(&self, flow: FourTuple, now: Instant) -> Seq {
         let clock = (now.ns + self.clock.uptime_ns) >> 6;
-        Seq((self.secrets.of_flow(flow, 3) as u32).wrapping_add(clock as u32))
+        let hash = (self.secrets.of_flow(flow, 3) as u32).wrapping_add(self.secrets.isn_shift);
+        Seq(hash.wrapping_add(clock as u32))
     }
     /// `[secure_tcp_ts_off]`
     pub(crate) fn timestamp_offset(&self, flow: FourTuple) -> u32 {

@@ -157,16 +157,23 @@ impl Moment {
 impl<'s> Stage<'s> {
     /// Two hosts that have just booted, one of which listens.
     pub fn new(schedule: &'s Schedule, watch: &mut impl Watch) -> Self {
+        Self::with_isns(schedule, [0; 2], watch)
+    }
+    /// The same, but each host draws initial sequence numbers that are larger by so much
+    /// (`Kernel::shift_isn`): whatever they are, all else goes the same way.
+    pub fn with_isns(schedule: &'s Schedule, shifts: [u32; 2], watch: &mut impl Watch) -> Self {
         let stack = |side: Side| {
             let setup = &schedule.hosts[side];
-            Stack::Linux(Kernel::new(&Config {
+            let mut kernel = Kernel::new(&Config {
                 release: setup.release,
                 clock: setup.clock,
                 sysctl: setup.sysctls(),
                 addrs: vec![setup.addr],
                 mtu: setup.mtu,
                 seed: side as u64 + 1,
-            }))
+            });
+            kernel.shift_isn(shifts[side]);
+            Stack::Linux(kernel)
         };
         let mut last = Instant::ZERO;
         for step in &schedule.steps {

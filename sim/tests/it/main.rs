@@ -15,6 +15,7 @@ mod golden;
 mod import;
 mod import_hostile;
 mod incident;
+mod isns;
 mod load;
 mod measures;
 mod monotone;

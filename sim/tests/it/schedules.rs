@@ -16,9 +16,9 @@ use finwait_sim::watch::Count;
 use proptest::prelude::*;
 
 #[path = "../../../src/cmd/explore/generate.rs"]
-mod generate;
+pub(crate) mod generate;
 
-fn base() -> generate::Base {
+pub(crate) fn base() -> generate::Base {
     generate::Base {
         hosts: [Setup::new("web", Release::V6_18, 0), Setup::new("redis", Release::V6_18, 1)],
         releases: [Release::ALL.to_vec(), Release::ALL.to_vec()],
