@@ -223,7 +223,7 @@ impl Kernel {
     }
 
     /// What a bucket remembers of its socket.
-    fn bucket_of(
+    pub(crate) fn bucket_of(
         &self,
         id: SockId,
         substate: TcpState,

@@ -237,6 +237,8 @@ fn a_dead_bucket_that_is_removed_leaves_the_timer_alone() {
     }
     let (first, _) = row.pop_due(death).unwrap();
     assert_eq!(row.next(), Some(death), "the rest is due");
+    assert_eq!(row.next_death(), Some(death), "and dies now");
+    assert_eq!(row.len(), QUOTA, "those that are dead are on the row until it tells of them");
     row.remove((first + 1) % QUOTA as u32);
     while row.pop_due(death).is_some() {}
     assert!(row.is_empty());
@@ -272,4 +274,29 @@ fn bytes_say_what_is_held() {
         let each = (row.bytes() - empty) / 100_000;
         assert!((bucket..=2 * bucket).contains(&each), "{design:?}: {each} bytes a bucket");
     }
+}
+
+/// Where the hands stand, when they move, and what lies in which cell, in the order of death.
+#[test]
+fn the_state_of_the_old_row_says_what_decides_about_each_bucket() {
+    let state = |row: &Row| {
+        let mut text = alloc::string::String::new();
+        row.write_state(&mut text).unwrap();
+        text
+    };
+    let mut row = Row::new(Design::Cells, 1000);
+    let never = u64::MAX;
+    assert_eq!(state(&row), alloc::format!(" 0 None [{never}, {never}]"));
+    row.schedule(3, Jiffies(0), Jiffies(60_000));
+    row.schedule(5, Jiffies(0), Jiffies(60_000));
+    row.schedule(7, Jiffies(0), Jiffies(100));
+    assert_eq!(state(&row), " 0 Some((0, 0)) [7520, 128] 7:5,3, 9:7,");
+    // The hand has moved on: the same wait ends in another cell.
+    while row.next() == Some(Jiffies(7_520)) || row.pop_due(Jiffies(7_520)).is_some() {
+        row.pop_due(Jiffies(7_520));
+    }
+    row.schedule(3, Jiffies(7_520), Jiffies(60_000));
+    assert_eq!(state(&row), alloc::format!(" 1 None [15040, {never}] 0:3, 7:5,"));
+    // The expiries of the newer one say it all.
+    assert_eq!(state(&Row::new(Design::PerBucket, 1000)), "");
 }

@@ -63,6 +63,11 @@ fn orphans_are_counted_ten_times_a_second() {
 /// Two orphans, and a timer of one finds that nothing was sent for so many ticks: is it gone, and
 /// with a RST?
 fn timer_of_an_orphan(quiet: u64, do_reset: bool, limit: &str) -> (bool, bool) {
+    timer_of(quiet, do_reset, limit, |sk| sk.snd_wnd = 1000)
+}
+
+/// The same, of an orphan to which something else has happened.
+fn timer_of(quiet: u64, do_reset: bool, limit: &str, has: fn(&mut Sock)) -> (bool, bool) {
     let mut k = host(limit);
     let now = Instant::ZERO + Span::secs(10_000);
     let id = k.new_sock();
@@ -71,7 +76,8 @@ fn timer_of_an_orphan(quiet: u64, do_reset: bool, limit: &str) -> (bool, bool) {
     k.set_state(id, TcpState::FinWait1, &mut cx);
     let jiffies = k.clock.jiffies(now);
     let sk = &mut k.socks[id];
-    (sk.dead, sk.snd_wnd) = (true, 1000);
+    sk.dead = true;
+    has(sk);
     sk.lsndtime = jiffies - Jiffies(quiet);
     k.orphans = 2;
     let gone = k.out_of_resources(id, do_reset, &mut cx);
@@ -96,4 +102,60 @@ fn an_orphan_that_was_quiet_for_long_counts_twice() {
 fn an_orphan_goes_with_a_rst_if_it_spoke_within_a_minute() {
     assert_eq!(timer_of_an_orphan(60_000, false, "3"), (true, true));
     assert_eq!(timer_of_an_orphan(60_001, false, "3"), (true, false));
+}
+
+#[test]
+fn an_orphan_whose_peer_cannot_be_reached_counts_twice_again() {
+    let soft: fn(&mut Sock) = |sk| sk.err_soft = Some(crate::errno::Errno::EHOSTUNREACH);
+    let twice = 2 * host("3").rto_max().0;
+    // Two orphans: four where it was quiet for long, where no RST is wanted, or because of the
+    // error; eight for two of these.
+    assert_eq!(timer_of(0, true, "4", soft), (false, false));
+    assert_eq!(timer_of(0, true, "3", soft), (true, true));
+    assert_eq!(timer_of(twice + 1, true, "8", soft), (false, false));
+    assert_eq!(timer_of(twice + 1, true, "7", soft), (true, true));
+    assert_eq!(timer_of(0, false, "7", soft), (true, true));
+}
+
+#[test]
+fn a_quiet_orphan_goes_with_a_rst_if_its_peer_had_shut_the_window() {
+    let shut: fn(&mut Sock) = |sk| sk.snd_wnd = 0;
+    assert_eq!(timer_of(60_001, false, "3", shut), (true, true));
+    // Not while something is on its way.
+    let out: fn(&mut Sock) = |sk| (sk.snd_wnd, sk.packets_out) = (0, 1);
+    assert_eq!(timer_of(60_001, false, "3", out), (true, false));
+}
+
+#[test]
+fn an_orphan_waits_at_least_three_and_a_half_timeouts() {
+    let mut k = host("100");
+    let id = k.new_sock();
+    for (rto, linger2, ticks) in [
+        (200, 0, 60_000),
+        (200, 1, 700),
+        (200, 699, 700),
+        (200, 701, 701),
+        (201, 1, 704),
+        (30_000, 0, 105_000),
+    ] {
+        let sk = &mut k.socks[id];
+        (sk.rto, sk.opt.linger2) = (rto, linger2);
+        assert_eq!(k.fin_time(id), ticks, "{rto} {linger2}");
+    }
+}
+
+#[test]
+fn only_what_stands_is_counted_as_established() {
+    let mut k = host("100");
+    let mut left = Left::default();
+    let mut cx = Cx { now: Instant::ZERO, sink: &mut left };
+    let (stands, fails) = (k.new_sock(), k.new_sock());
+    k.set_state(stands, TcpState::Established, &mut cx);
+    assert_eq!(k.counters.get(Mib::CurrEstab), 1);
+    k.set_state(fails, TcpState::SynSent, &mut cx);
+    k.set_state(fails, TcpState::Close, &mut cx);
+    assert_eq!(k.counters.get(Mib::CurrEstab), 1);
+    k.set_state(stands, TcpState::CloseWait, &mut cx);
+    k.set_state(stands, TcpState::LastAck, &mut cx);
+    assert_eq!(k.counters.get(Mib::CurrEstab), 0);
 }

@@ -25,7 +25,8 @@ impl Kernel {
             states[tw.substate as usize] += 1;
         }
         states[TcpState::NewSynRecv as usize] = self.requests.len() as u32;
-        states[TcpState::Close as usize] = self.state_counts[TcpState::Close as usize];
+        // Those that have ended are counted no more, though their slots go later.
+        states[TcpState::Close as usize] -= self.ended.len() as u32;
         assert_eq!(states, self.state_counts, "states are counted");
     }
 
@@ -86,6 +87,11 @@ impl Kernel {
     }
 
     fn check_queues(&self) {
+        let queued = |(_, sk): (_, &crate::sock::Sock)| {
+            sk.rtx.iter(&self.skbs).count() + sk.unsent.iter(&self.skbs).count()
+        };
+        let held: usize = self.socks.iter().map(queued).sum();
+        assert_eq!(held, self.skbs.iter().count(), "every piece is in one queue");
         for (_, sk) in self.socks.iter() {
             let mut seq = sk.snd_una;
             let (mut out, mut sacked, mut lost, mut retrans) = (0, 0, 0, 0);

@@ -7,6 +7,8 @@ pub(crate) mod ehash;
 pub(crate) mod listen;
 mod ports;
 pub(crate) mod slab;
+#[cfg(test)]
+mod tests;
 
 use ehash::{Entry, Object};
 use slab::{ListenId, ReqId, SockId, TwId};

@@ -2,11 +2,12 @@
 
 use finwait_model::cause::Cause;
 use finwait_model::errno::Errno;
+use finwait_model::flow::{Addr, Endpoint};
 use finwait_model::kernel::{Closed, Fd, How, Ready, SockOpt};
 use finwait_model::release::Release;
 use finwait_model::time::Span;
 
-use crate::solo::{Solo, say};
+use crate::solo::{Solo, US, say};
 use crate::trace::{both, one, play};
 
 /// 3.8: SHUT_RD sends nothing and discards nothing.
@@ -88,7 +89,7 @@ fn shutdown_before_listen() {
     let mut solo = Solo::new(Release::V6_18, &[]);
     let fd = solo.k.socket();
     assert_eq!(solo.on(|k, cx| k.shutdown(fd, How::Wr, cx)).0, Err(Errno::ENOTCONN));
-    let local = finwait_model::flow::Endpoint::new(finwait_model::flow::Addr::ANY, 80);
+    let local = Endpoint::new(Addr::ANY, 80);
     solo.k.bind(fd, local).unwrap();
     solo.on(|k, cx| k.listen(fd, 5, cx)).0.unwrap();
     solo.syn();
@@ -212,4 +213,97 @@ fn a_rst_at_the_edge_of_what_we_sacked() {
         };
         play(&mut solo, listener, fd, text);
     }
+}
+
+/// What poll() would tell: once for each change, and nobody of a socket that no program holds.
+#[test]
+fn who_holds_a_socket_is_woken_once() {
+    let mut solo = Solo::new(Release::V6_18, &[]);
+    let listener = solo.listen(10);
+    let woken = |solo: &mut Solo| std::iter::from_fn(|| solo.k.next_wake()).collect::<Vec<_>>();
+    solo.syn();
+    assert_eq!(woken(&mut solo), [], "a request is no connection yet");
+    solo.rx(". 1 0 ack 1");
+    assert_eq!(woken(&mut solo), [(listener, Ready::IN)]);
+    let fd = solo.on(|k, cx| k.accept(listener, cx)).0.unwrap();
+    solo.rx("P. 1 10 ack 1");
+    solo.rx("P. 11 10 ack 1");
+    assert_eq!(woken(&mut solo), [(fd, Ready(Ready::IN.0 | Ready::OUT.0))], "once for both");
+    assert_eq!(woken(&mut solo), []);
+    solo.rx("F. 21 0 ack 1");
+    let ended = Ready(Ready::IN.0 | Ready::OUT.0 | Ready::RDHUP.0);
+    assert_eq!(woken(&mut solo), [(fd, ended)]);
+    solo.on(|k, cx| k.recv(fd, 100, cx)).0.unwrap();
+    solo.close(fd);
+    solo.rx(". 22 0 ack 2");
+    assert_eq!(woken(&mut solo), [], "nobody is left to tell");
+}
+
+/// A RST ends everything that was to be done, while a program still holds the descriptor.
+#[test]
+fn nothing_is_due_after_a_reset() {
+    for release in Release::ALL {
+        let mut solo = Solo::new(release, &[]);
+        let (listener, fd) = solo.accepted();
+        solo.call(|k, cx| k.setsockopt(fd, SockOpt::KeepAlive(true), cx).unwrap());
+        solo.on(|k, cx| k.send(fd, 1000, false, cx)).0.unwrap();
+        solo.rx("P. 1 10 ack 1");
+        assert!(solo.k.next_timer().is_some(), "{release}");
+        solo.close(listener);
+        solo.rx("R 11 0");
+        assert_eq!(solo.k.next_timer(), None, "{release}");
+        assert!(solo.wait(Span::secs(8000)).is_empty());
+        assert_eq!(solo.close(fd), "-");
+    }
+}
+
+/// connect() after a disconnect begins where the old numbers cannot reach: behind the largest window
+/// that the peer ever offered.
+#[test]
+fn a_new_life_begins_behind_the_old_window() {
+    let mut solo = Solo::new(Release::V6_18, &[]);
+    let (fd, _) = solo.connect();
+    solo.syn_ack();
+    let old = solo.iss();
+    solo.on(|k, cx| k.send(fd, 100, false, cx)).0.unwrap();
+    let flow = solo.k.flow(fd).unwrap();
+    solo.on(|k, cx| k.disconnect(fd, cx)).0.unwrap();
+    let gone = solo.k.flow(fd).unwrap();
+    assert_eq!((gone.saddr, gone.daddr, gone.dport), (Addr::ANY, Addr::ANY, 0));
+    assert_eq!(solo.error(fd), i64::from(Errno::ECONNRESET.number()));
+    let to = Endpoint::new(flow.daddr, flow.dport);
+    assert_eq!(solo.on(|k, cx| k.connect(fd, to, cx)).0, Err(Errno::EINPROGRESS));
+    // One for the SYN, 100 bytes, a window of 1000, and two.
+    assert_eq!(solo.iss().wrapping_sub(old), 1 + 100 + 1000 + 2);
+    // An address that bind() gave stays.
+    let mut solo = Solo::new(Release::V6_18, &[]);
+    let fd = solo.k.socket();
+    solo.k.bind(fd, Endpoint::new(US.addr, 0)).unwrap();
+    assert_eq!(solo.on(|k, cx| k.connect(fd, to, cx)).0, Err(Errno::EINPROGRESS));
+    solo.on(|k, cx| k.disconnect(fd, cx)).0.unwrap();
+    assert_eq!(solo.k.flow(fd).unwrap().saddr, US.addr);
+}
+
+/// An ACK of what was never sent: a RST only where the handshake is not through.
+#[test]
+fn an_ack_of_the_future() {
+    let mut solo = Solo::new(Release::V6_18, &[]);
+    let (fd, _) = solo.connect();
+    assert_eq!(solo.syn(), "S. 0:0 ack 1", "both open");
+    assert_eq!(solo.rx(". 1 0 ack 50"), "R 50:50");
+    let mut solo = Solo::new(Release::V6_18, &[]);
+    let (_, other) = solo.accepted();
+    assert_eq!(solo.close(other), "F. 1:1 ack 1");
+    assert_eq!(solo.rx(". 1 0 ack 50"), ". 2:2 ack 1");
+    let _ = fd;
+}
+
+/// Without ACK, RST and SYN a segment is nothing, not even one to be answered with a challenge.
+#[test]
+fn a_segment_without_an_ack_is_ignored() {
+    let mut solo = Solo::new(Release::V6_18, &[]);
+    let (_, fd) = solo.accepted();
+    solo.close(fd);
+    assert_eq!(solo.rx("F 5000000 0"), "-");
+    assert_eq!(solo.rx("F. 5000000 0 ack 1"), ". 2:2 ack 1");
 }

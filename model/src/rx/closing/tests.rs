@@ -8,7 +8,9 @@ use crate::kernel::{Config, Kernel};
 use crate::release::Release;
 use crate::segment::Segment;
 use crate::seq::Seq;
+use crate::sink::Cx;
 use crate::sock::Sock;
+use crate::state::TcpState;
 use crate::sysctl::Sysctl;
 use crate::table::slab::{Id as _, SockId};
 use crate::text_table::{check, flags};
@@ -77,10 +79,13 @@ fn an_orphan_whose_fin_is_acknowledged() {
 
 /// A host that runs 6.18, and a socket of it.
 fn host() -> (Kernel, SockId) {
+    host_of(Release::V6_18)
+}
+fn host_of(release: Release) -> (Kernel, SockId) {
     let mut k = Kernel::new(&Config {
-        release: Release::V6_18,
+        release,
         clock: Clock::new(1000, 1_000_000_000_000),
-        sysctl: Sysctl::new(Release::V6_18),
+        sysctl: Sysctl::new(release),
         addrs: Vec::new(),
         mtu: 1500,
         seed: 1,
@@ -111,5 +116,84 @@ fn keepalive_that_was_asked_for_early_begins() {
         let now = k.clock.jiffies(Instant::ZERO).0;
         let hours = if asked { alloc::vec![now + 7_200_000] } else { Vec::new() };
         assert_eq!(due, hours);
+    }
+}
+
+#[test]
+fn how_far_the_window_may_go_at_first() {
+    // rcvbuf (half of it is window) and clamp before; clamp after, with segments of 1460.
+    for (rcvbuf, clamp, after) in [
+        (20_000, 100_000, 8_540),
+        (20_000, 10_000, 8_540),
+        (20_000, 8_541, 8_540),
+        (20_000, 8_540, 8_540),
+        (20_000, 5_000, 5_000),
+        (20_000, 2_920, 2_920),
+        (8_000, 100_000, 2_920),
+        (5_000, 100_000, 2_500),
+    ] {
+        for (ssthresh, left) in [(2_000, 2_000), (50_000, after)] {
+            let (mut k, id) = host();
+            let sk = &mut k.socks[id];
+            (sk.opt.rcvbuf, sk.window_clamp, sk.advmss) = (rcvbuf, clamp, 1460);
+            sk.rcv_ssthresh = ssthresh;
+            k.init_buffer_space(id);
+            let sk = &k.socks[id];
+            assert_eq!((sk.window_clamp, sk.rcv_ssthresh), (after, left), "{rcvbuf} {clamp}");
+        }
+    }
+}
+
+#[test]
+fn the_first_guess_of_the_peers_segments() {
+    for (advmss, mss_cache, rcv_wnd, guess) in [
+        (1460, 1460, 64_240, 536),
+        (1460, 1460, 600, 300),
+        (1460, 1460, 100, 88),
+        (400, 1460, 64_240, 400),
+        (1460, 300, 64_240, 300),
+    ] {
+        let (mut k, id) = host();
+        let sk = &mut k.socks[id];
+        (sk.advmss, sk.mss_cache, sk.rcv_wnd) = (advmss, mss_cache, rcv_wnd);
+        k.initialize_rcv_mss(id);
+        assert_eq!(k.socks[id].ack.rcv_mss, guess, "{advmss} {mss_cache} {rcv_wnd}");
+    }
+}
+
+/// A SYN or SYN-ACK that was lost leaves one segment to begin with, unless 6.18 has found out that
+/// nothing was lost after all.
+#[test]
+fn a_lost_handshake_makes_the_beginning_slow() {
+    for (release, undo, sent_again, cwnd) in [
+        (Release::V6_18, false, 0, 10),
+        (Release::V6_18, true, 0, 10),
+        (Release::V6_18, true, 1, 10),
+        (Release::V6_18, true, 2, 1),
+        (Release::V6_18, false, 2, 10),
+        (Release::V3_10, false, 1, 10),
+        (Release::V3_10, false, 2, 1),
+    ] {
+        let (mut k, id) = host_of(release);
+        let sk = &mut k.socks[id];
+        (sk.undo, sk.total_retrans) = (undo, sent_again);
+        k.init_transfer(id);
+        assert_eq!(k.socks[id].snd_cwnd, cwnd, "{release} {undo} {sent_again}");
+    }
+}
+
+#[test]
+fn the_ack_of_a_syn_ack_settles_the_connection() {
+    for timestamps in [false, true] {
+        let (mut k, id) = host();
+        let mut cx = Cx { now: Instant::ZERO, sink: &mut crate::sink::Quiet };
+        k.set_state(id, TcpState::SynRecv, &mut cx);
+        let sk = &mut k.socks[id];
+        (sk.tstamp_ok, sk.advmss, sk.snd_wscale) = (timestamps, 1460, 3);
+        let ack = Segment { ack: Seq(77), win: 1000, flags: flags("."), ..Segment::default() };
+        k.establish(id, &ack, &mut cx);
+        let sk = &k.socks[id];
+        assert_eq!(sk.advmss, if timestamps { 1448 } else { 1460 }, "timestamps take their room");
+        assert_eq!((sk.snd_una, sk.snd_wnd, sk.pred_win), (Seq(77), 8_000, Some(1_000)));
     }
 }

@@ -2,15 +2,22 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::{TwVerdict, judge};
+use crate::cause::Cause;
 use crate::flow::FourTuple;
+use crate::kernel::{Config, Kernel};
 use crate::release::Release;
 use crate::segment::{Options, Segment, Timestamp};
 use crate::seq::Seq;
+use crate::sink::{Cx, Note, Sink};
 use crate::state::TcpState;
+use crate::sysctl::Sysctl;
 use crate::table::ehash::Entry;
+use crate::table::slab::TwId;
 use crate::text_table::{Row, check, flags};
+use crate::time::{Clock, Instant};
 use crate::timewait::TimeWait;
 
 const RCV_NXT: Seq = Seq(0xffff_fff0); // so that every window wraps
@@ -255,4 +262,76 @@ fn an_initial_sequence_number_of_zero_becomes_one() {
     tw.snd_nxt = Seq(0) - 65537;
     let syn = Segment { seq: RCV_NXT + 1, flags: flags("S"), ..Segment::default() };
     assert_eq!(judge(&tw, &syn, NOW_S, false, false), TwVerdict::Reopen { isn: Seq(1) });
+}
+
+/// What leaves.
+#[derive(Default)]
+struct Left(Vec<Segment>);
+
+impl Sink for Left {
+    fn transmit(&mut self, segment: &Segment, _: Cause) {
+        self.0.push(*segment);
+    }
+    fn note(&mut self, _: impl FnOnce() -> Note) {}
+}
+
+/// A host that has been up for forty days, and that bucket on it.
+fn host(tw: TimeWait) -> (Kernel, TwId) {
+    let mut k = Kernel::new(&Config {
+        release: Release::V6_18,
+        clock: Clock::new(1000, NOW_S * 1_000_000_000),
+        sysctl: Sysctl::new(Release::V6_18),
+        addrs: Vec::new(),
+        mtu: 1500,
+        seed: 1,
+    });
+    k.state_counts[tw.substate as usize] += 1;
+    let id = k.buckets.insert(tw);
+    k.hash(Entry::bucket(id));
+    k.bind.add(tw.flow.sport, false);
+    (k, id)
+}
+
+/// A bucket answers with what it remembers of its socket: its window, scaled, and its timestamp, if
+/// it has one.
+#[test]
+fn the_ack_of_a_bucket() {
+    for (age, ts_recent) in [(None, None), (Some(0), Some(TS_RECENT))] {
+        let mut tw = bucket(TcpState::TimeWait, age);
+        (tw.rcv_wnd, tw.rcv_wscale) = (8_000, 3);
+        let (mut k, id) = host(tw);
+        let mut left = Left::default();
+        k.bucket_ack(id, Cause::TwAckTimeWait, &mut Cx { now: Instant::ZERO, sink: &mut left });
+        let [ack] = left.0[..] else { panic!("one ACK") };
+        assert_eq!((ack.seq, ack.ack, ack.win), (SND_NXT, RCV_NXT, 1_000));
+        assert_eq!(ack.options.ts.map(|ts| ts.ecr), ts_recent);
+    }
+}
+
+/// The FIN that a bucket in FIN-WAIT-2 waits for: with a timestamp, where the connection had them, it
+/// is the youngest that is known of the peer, and tells when TIME-WAIT began.
+#[test]
+fn a_bucket_takes_the_fin() {
+    let ts = Timestamp { val: TS_RECENT + 5, ecr: 0 };
+    for (age, ts, recent, stamped) in [
+        (Some(9), Some(ts), TS_RECENT + 5, true),
+        (Some(9), None, TS_RECENT, false),
+        (None, Some(ts), 0, false),
+    ] {
+        let (mut k, id) = host(bucket(TcpState::FinWait2, age));
+        let options = Options { ts, ..Options::default() };
+        let fin = Segment { seq: RCV_NXT, flags: flags("F."), options, ..Segment::default() };
+        let mut left = Left::default();
+        let mut cx = Cx { now: Instant::ZERO, sink: &mut left };
+        k.bucket_takes_fin(id, &fin, NOW_S, &mut cx);
+        let tw = k.buckets[id];
+        assert_eq!((tw.substate, tw.rcv_nxt), (TcpState::TimeWait, RCV_NXT + 1));
+        assert_eq!(tw.ts_recent, recent);
+        let stamp =
+            if stamped { NOW_S as u32 } else { age.map_or(0, |a| (NOW_S as i64 - a) as u32) };
+        assert_eq!(tw.ts_recent_stamp, stamp);
+        assert_eq!(tw.entry_ms, if stamped { NOW_S * 1000 } else { 0 });
+        assert_eq!(left.0[0].ack, RCV_NXT + 1);
+        k.check();
+    }
 }
