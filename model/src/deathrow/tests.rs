@@ -262,12 +262,31 @@ fn an_empty_queue_serves_another_timeout() {
     assert!(row.bytes() < 2 * one, "{} for 31 timeouts, {one} for one", row.bytes());
 }
 
+/// Most buckets are taken away, and the few that are left restart their wait: what the others left
+/// behind goes.
+#[test]
+fn entries_of_the_gone_are_cleared_away() {
+    let mut row = Row::new(Design::PerBucket, 1000);
+    for id in 0..10_000 {
+        row.schedule(id, Jiffies(0), Jiffies(60_000));
+    }
+    for id in 2..10_000 {
+        row.remove(id);
+    }
+    for n in 0..100_000 {
+        row.schedule(1, Jiffies(n / 10), Jiffies(60_000));
+    }
+    assert!(row.bytes() < 200_000, "{} for two buckets", row.bytes());
+    assert_eq!((row.len(), row.expires(0), row.expires(1)), (2, Jiffies(60_000), Jiffies(69_999)));
+}
+
 /// What is held grows with the number of buckets, in either design.
 #[test]
 fn bytes_say_what_is_held() {
     for (design, bucket) in [(Design::PerBucket, 8), (Design::Cells, 16)] {
         let mut row = Row::new(design, 1000);
         let empty = row.bytes();
+        assert!(design == Design::PerBucket || (41 * 8..=41 * 32).contains(&empty), "{empty}");
         for id in 0..100_000 {
             row.schedule(id, Jiffies(0), Jiffies(60_000));
         }

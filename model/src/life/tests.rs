@@ -159,3 +159,26 @@ fn only_what_stands_is_counted_as_established() {
     k.set_state(stands, TcpState::LastAck, &mut cx);
     assert_eq!(k.counters.get(Mib::CurrEstab), 0);
 }
+
+/// A connection that a disconnect ends is told of; a socket without one is not.
+#[test]
+fn a_disconnect_says_what_it_ended() {
+    #[derive(Default)]
+    struct Ended(Vec<TcpState>);
+    impl Sink for Ended {
+        fn transmit(&mut self, _: &Segment, _: Cause) {}
+        fn note(&mut self, note: impl FnOnce() -> Note) {
+            if let Note::Destroyed { state, .. } = note() {
+                self.0.push(state);
+            }
+        }
+    }
+    let mut k = host("100");
+    let mut ended = Ended::default();
+    let mut cx = Cx { now: Instant::ZERO, sink: &mut ended };
+    let id = k.new_sock();
+    k.set_state(id, TcpState::SynSent, &mut cx);
+    k.disconnect_sock(id, &mut cx);
+    k.disconnect_sock(id, &mut cx);
+    assert_eq!(ended.0, [TcpState::SynSent]);
+}

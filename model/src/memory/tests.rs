@@ -76,6 +76,10 @@ fn segments_fill_a_buffer_and_readers_empty_it() {
     // The buffer is empty: even a FIN alone takes one.
     sk.charge(0, 32);
     assert_eq!(seen(&sk), (832, 8192 - 832, 140));
+    // 300 bytes are at hand: 4052 more are one page, not two.
+    sk.rcv_reserve = 300;
+    sk.charge(2_000, 32);
+    assert_eq!(seen(&sk), (832 + 4352, 300 + 4096 - 4352, 4096 - 384 - 2_052));
     sk.rcv_nxt = crate::seq::Seq(77);
     sk.purge_receive_queue();
     assert_eq!((sk.rmem, sk.rcv_tail_room, sk.rcv_purged), (0, 0, Some(crate::seq::Seq(77))));
@@ -110,6 +114,7 @@ fn the_threshold_follows_the_clamp() {
         (20_000, 10_000, 30_000, 25_000, (25_000, 25_000)),
         (60_000, 40_000, 30_000, 70_000, (70_000, 40_000)),
         (60_000, 20_000, 30_000, 5, (1_152, 1_152)),
+        (60_000, 65_000, 30_000, 60_000, (60_000, 65_000)),
     ] {
         let sk = &mut k.socks[id];
         (sk.window_clamp, sk.rcv_ssthresh, sk.rcv_wnd) = (clamp, ssthresh, wnd);
@@ -138,6 +143,9 @@ fn a_window_grows_with_what_leaves_room_for_more() {
         (100, 128, 393_217, BIG, 0, 0),
         (104, 128, 786_432, BIG, 0, 2_000),
         (104, 128, 786_433, BIG, 0, 0),
+        // With its headers it takes a buffer of 1280, of which 80 is the first that is less.
+        (150, 128, 393_216, BIG, 0, 2_000),
+        (150, 128, 393_217, BIG, 0, 0),
         (320, 128, 1_572_864, BIG, 0, 2_000),
         (320, 128, 1_572_865, BIG, 0, 0),
         // At least twice what came.
@@ -161,13 +169,17 @@ fn a_window_grows_with_what_leaves_room_for_more() {
 
 #[test]
 fn a_full_segment_shows_the_share_of_payload() {
-    // 1448 of 2304 bytes are 160 of 256; 3.10 does not learn.
-    for (release, ratio, clamp) in [(Release::V6_18, 160, 81_920), (Release::V3_10, 128, 65_536)] {
+    // 1448 of 2304 bytes are 160 of 256, 150 of 1280 are 30; 3.10 does not learn.
+    for (release, payload, ratio, clamp) in [
+        (Release::V6_18, 1448, 160, 81_920),
+        (Release::V6_18, 150, 30, 15_360),
+        (Release::V3_10, 1448, 128, 65_536),
+    ] {
         let (mut k, id) = host(release);
         let sk = &mut k.socks[id];
         sk.opt.rcvbuf = 131_072;
         (sk.scaling_ratio, sk.window_clamp) = (128, 65_536);
-        k.learn_scaling_ratio(id, 1448, 32);
+        k.learn_scaling_ratio(id, payload, 32);
         let sk = &k.socks[id];
         assert_eq!((sk.scaling_ratio, sk.window_clamp), (ratio, clamp), "{release}");
     }

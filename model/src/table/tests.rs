@@ -59,14 +59,15 @@ proptest! {
         for (n, (insert, which)) in ops.into_iter().enumerate() {
             if insert || naive.is_empty() {
                 let id = slab.insert(n as u32);
-                if let Some(last) = freed.pop() {
+                if let Some((last, generation)) = freed.pop() {
                     prop_assert_eq!(id, last, "the slot that was freed last");
+                    prop_assert_eq!(slab.generation(id), generation + 1, "a new life");
                 }
                 naive.push((id, n as u32, slab.generation(id)));
             } else {
                 let (id, _, generation) = naive.swap_remove(which % naive.len());
                 slab.remove(id);
-                freed.push(id);
+                freed.push((id, slab.generation(id)));
                 prop_assert!(!slab.is_live(id));
                 prop_assert_eq!(slab.generation(id), generation + 1);
             }

@@ -290,7 +290,8 @@ fn an_ack_of_the_future() {
     let mut solo = Solo::new(Release::V6_18, &[]);
     let (fd, _) = solo.connect();
     assert_eq!(solo.syn(), "S. 0:0 ack 1", "both open");
-    assert_eq!(solo.rx(". 1 0 ack 50"), "R 50:50");
+    let [(reset, cause)] = solo.hears(say(". 1 0 ack 50"))[..] else { panic!("one RST") };
+    assert_eq!((reset.flags.rst(), cause), (true, Cause::RstSynRecvBadAck));
     let mut solo = Solo::new(Release::V6_18, &[]);
     let (_, other) = solo.accepted();
     assert_eq!(solo.close(other), "F. 1:1 ack 1");
@@ -306,4 +307,31 @@ fn a_segment_without_an_ack_is_ignored() {
     solo.close(fd);
     assert_eq!(solo.rx("F 5000000 0"), "-");
     assert_eq!(solo.rx("F. 5000000 0 ack 1"), ". 2:2 ack 1");
+}
+
+/// tcp_fin_timeout above a minute: an orphan stays a socket for what is above, then it is a bucket.
+#[test]
+fn a_long_fin_timeout_keeps_the_socket_for_a_while() {
+    for release in Release::ALL {
+        let mut solo = Solo::new(release, &[("tcp_fin_timeout", "100")]);
+        let (_, fd) = solo.accepted();
+        solo.close(fd);
+        // What the FIN found, and what comes after its ACK: both wait for 40 s.
+        solo.rx(". 1 0 ack 2");
+        let seen = |solo: &Solo| (solo.k.sockstat().orphan, solo.k.sockstat().tw);
+        solo.wait(Span::millis(39_000));
+        assert_eq!(seen(&solo), (1, 0), "{release}");
+        solo.wait(Span::millis(3_000));
+        assert_eq!(seen(&solo), (0, 1), "{release}");
+        // The same where the ACK of the FIN had come before close().
+        let mut solo = Solo::new(release, &[("tcp_fin_timeout", "100")]);
+        let (_, fd) = solo.accepted();
+        solo.on(|k, cx| k.shutdown(fd, How::Wr, cx)).0.unwrap();
+        solo.rx(". 1 0 ack 2");
+        solo.close(fd);
+        solo.wait(Span::millis(39_000));
+        assert_eq!(seen(&solo), (1, 0), "{release}");
+        solo.wait(Span::millis(3_000));
+        assert_eq!(seen(&solo), (0, 1), "{release}");
+    }
 }
