@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Killer;
+use crate::table::slab::reach;
 use crate::time::Jiffies;
 use crate::timer::wheel::{Rounding, fires_at};
 
@@ -112,9 +113,7 @@ impl Cells {
     pub(super) fn schedule(&mut self, id: u32, now: u64, timeout: u64) {
         self.clock = self.clock.max(now);
         let index = id as usize;
-        if index >= self.nodes.len() {
-            self.nodes.resize(index + 1, Node::NOWHERE);
-        }
+        reach(&mut self.nodes, index, Node::NOWHERE);
         // Unlike removal, moving the only bucket does not stop the slow timer.
         self.unlink(id);
         let steps = timeout.div_ceil(1 << self.step_shift);

@@ -100,6 +100,21 @@ pub(super) fn make_room<T>(items: &mut Vec<T>) {
     }
 }
 
+/// A table that reaches as far as `index`; what is new in it is `empty`. It grows as
+/// [`make_room`] lets it.
+#[inline]
+pub(crate) fn reach<T: Clone>(items: &mut Vec<T>, index: usize, empty: T) {
+    let len = items.len();
+    if index < len {
+        return;
+    }
+    let missing = index + 1 - len;
+    if items.capacity() - len < missing {
+        items.reserve_exact(missing.max(len / 32).max(16));
+    }
+    items.resize(index + 1, empty);
+}
+
 impl<I: Id, T> Index<I> for Slab<I, T> {
     type Output = T;
     #[inline]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::bind::BindTable;
 use super::buckets::Buckets;
 use super::ehash::Ehash;
-use super::slab::Slab;
+use super::slab::{Slab, reach};
 use super::*;
 use crate::flow::{Addr, Endpoint};
 use crate::kernel::Config;
@@ -141,6 +141,16 @@ fn tables_hold_little_more_than_what_is_in_them() {
         let bytes = buckets.bytes() / size_of::<TimeWait>();
         assert!((n..=n + n / 32 + 16).contains(&bytes), "room for {bytes}, and {n} are there");
     }
+
+    let mut reached: Vec<u32> = Vec::new();
+    for index in 0..10_000 {
+        reach(&mut reached, index, 7);
+        reach(&mut reached, index / 2, 8);
+        let (least, most) = (index + 1, index + 1 + index / 32 + 16);
+        assert!((least..=most).contains(&reached.capacity()), "{index}: {}", reached.capacity());
+    }
+    reach(&mut reached, 50_000, 9);
+    assert_eq!((reached.len(), reached[9_999], reached[10_000]), (50_001, 7, 9));
 
     let mut bind = BindTable::new(true);
     assert_eq!(bind.bytes(), 0);

@@ -10,6 +10,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::wheel::{self, Place, Rounding};
+use crate::table::slab::reach;
 use crate::time::Jiffies;
 
 /// Pending timers, each with an id from a dense range chosen by the caller.
@@ -57,9 +58,7 @@ impl TimerQueue {
     pub fn arm(&mut self, id: u32, now: Jiffies, expires: Jiffies) {
         self.cancel(id);
         let index = id as usize;
-        if index >= self.nodes.len() {
-            self.nodes.resize(index + 1, Node::IDLE);
-        }
+        reach(&mut self.nodes, index, Node::IDLE);
         let place = wheel::place(self.rounding, now, expires);
         self.armed += 1;
         if !self.link(id, expires.0, place) {
