@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::step::{Act, Case};
@@ -16,6 +17,8 @@ const NAMES: [&str; 2] = ["net.ipv4.tcp_max_orphans", "net.ipv4.tcp_mem"];
 static FIRST: OnceLock<File> = OnceLock::new();
 /// What was changed, with its old value.
 static CHANGED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+/// Does a [`Guard`] live, which will put it back?
+static GUARDED: AtomicBool = AtomicBool::new(false);
 
 /// Remembers the namespace of the calling thread as the one that has them. Call it from the main
 /// thread.
@@ -50,6 +53,7 @@ impl Guard {
         loop {
             let orphans = orphans()?;
             if orphans == 0 {
+                GUARDED.store(true, Ordering::SeqCst);
                 return Ok(Self(()));
             }
             if sys::now_ns() > deadline {
@@ -63,6 +67,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        GUARDED.store(false, Ordering::SeqCst);
         restore();
     }
 }
@@ -75,8 +80,11 @@ pub fn restore() {
     }
 }
 
-/// Sets one, and remembers the old value.
+/// Sets one, and remembers the old value. Refused while no [`Guard`] lives, which would put it back.
 pub fn set(name: &str, value: &str) -> io::Result<()> {
+    if !GUARDED.load(Ordering::SeqCst) {
+        return Err(io::Error::other(format!("{name} is set only by a case that plays alone")));
+    }
     let (name, value) = (name.to_owned(), value.to_owned());
     there(move || {
         let old = std::fs::read_to_string(netns::path(&name))?;
@@ -105,4 +113,18 @@ fn there<R: Send + 'static>(job: impl FnOnce() -> io::Result<R> + Send + 'static
         job()
     });
     thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_changed_that_nobody_puts_back() {
+        for name in NAMES {
+            let refused = set(name, "0").expect_err("no guard lives");
+            assert!(refused.to_string().contains("plays alone"), "{refused}");
+        }
+        assert!(CHANGED.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+    }
 }

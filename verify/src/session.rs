@@ -120,19 +120,13 @@ pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) 
             report.global += 1;
             continue;
         }
-        match Guard::new() {
-            Ok(guard) => {
-                // A thread of its own: it changes its namespace.
-                let played =
-                    std::thread::scope(|s| s.spawn(|| check::check(&case(index), setup)).join());
-                drop(guard);
-                let verdict =
-                    played.unwrap_or_else(|_| Verdict::Unable("a thread panicked".to_owned()));
-                differing.extend(take(&mut report, options, index, verdict, false));
-                progress(&report);
-            }
-            Err(e) => report.unable.push(format!("{}: {e}", case(index).name)),
+        let mut differ = take(&mut report, options, index, play_alone(&case(index), setup), false);
+        if differ.is_some() {
+            let verdict = play_alone(&case(index), setup);
+            differ = take(&mut report, options, index, verdict, true);
         }
+        differing.extend(differ);
+        progress(&report);
     }
     differing.sort_by_key(|(index, _)| *index);
     for (number, (index, differ)) in differing.into_iter().enumerate() {
@@ -141,13 +135,27 @@ pub fn run(options: &Options, setup: &Setup, mut progress: impl FnMut(&Report)) 
             report.foreseen.push((case.name, entry));
             continue;
         }
-        let small = options.shrink && number < options.findings_max;
+        // What sets a sysctl of the whole machine cannot be played many at a time.
+        let many = !global::needed_by(&case);
+        let small = options.shrink && number < options.findings_max && many;
         let (case, differ) =
             if small { shrink::shrink(&case, differ, setup) } else { (case, differ) };
         report.differed.push(finding(case, &differ, options.save.as_deref()));
         progress(&report);
     }
     report
+}
+
+/// Plays a case that sets a sysctl of the whole machine, and puts that back.
+fn play_alone(case: &Case, setup: &Setup) -> Verdict {
+    let guard = match Guard::new() {
+        Ok(guard) => guard,
+        Err(e) => return Verdict::Unable(format!("{}: {e}", case.name)),
+    };
+    // A thread of its own: it changes its namespace.
+    let played = std::thread::scope(|s| s.spawn(|| check::check(case, setup)).join());
+    drop(guard);
+    played.unwrap_or_else(|_| Verdict::Unable("a thread panicked".to_owned()))
 }
 
 /// Cases played at once in the second round.
