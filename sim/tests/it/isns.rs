@@ -62,14 +62,14 @@ fn moved(segment: &Segment, shifts: [u32; 2], side: usize) -> Segment {
     let mut segment = *segment;
     // What answers a segment without an ACK has no number of its own.
     if segment.seq.0 != 0 {
-        segment.seq = segment.seq + own;
+        segment.seq += own;
     }
     if segment.flags.ack() {
-        segment.ack = segment.ack + peer;
+        segment.ack += peer;
     }
     for block in &mut segment.options.sack[..usize::from(segment.options.sack_count)] {
-        block.left = block.left + peer;
-        block.right = block.right + peer;
+        block.left += peer;
+        block.right += peer;
     }
     segment
 }
