@@ -39,17 +39,6 @@ pub(crate) struct OfoPiece {
     pub(crate) room: u32,
 }
 
-/// What became of a segment beyond a hole.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Fate {
-    /// A piece of its own.
-    Kept,
-    /// Copied behind the piece before it. `[tcp_ooo_try_coalesce]`
-    Copied,
-    /// All of it lies in one piece: not kept. `[SKB_DROP_REASON_TCP_OFOMERGE]`
-    Present,
-}
-
 impl Ofo {
     /// Where the pieces that begin behind `seq` begin.
     fn behind(&self, seq: Seq) -> usize {
@@ -110,13 +99,9 @@ impl Kernel {
         sk.pred_win = None;
         sk.ack.scheduled = true;
         let mut ofo = sk.ofo.take().unwrap_or_else(|| Box::new(Ofo::default()));
-        let fate = if ofo.copy_behind(new, len) {
-            Fate::Copied
-        } else {
-            self.insert_piece(id, &mut ofo, new)
-        };
+        let kept = ofo.copy_behind(new, len) || self.insert_piece(id, &mut ofo, new);
         let sk = &mut self.socks[id];
-        if fate != Fate::Present {
+        if kept {
             sk.charge(len, header);
         }
         let sack_ok = sk.sack_ok;
@@ -125,17 +110,18 @@ impl Kernel {
         }
         sk.ofo = Some(ofo);
         // Without SACK the window stays, so that the ACK is a duplicate.
-        if sack_ok && fate != Fate::Present {
+        if sack_ok && kept {
             self.grow_window(id, len, header);
         }
     }
 
-    /// A piece finds its place, and what it shares with its neighbours is a duplicate.
+    /// A piece finds its place, and what it shares with its neighbours is a duplicate. False: all of
+    /// it lies in one piece, and it is not kept. `[SKB_DROP_REASON_TCP_OFOMERGE]`
     ///
     /// The kernel asks every piece on its way down a tree, this only the last that begins no later
     /// than the new one; the two differ where three pieces overlap each other, and then only in how
     /// often `TCPDSACKOfoSent` counts.
-    fn insert_piece(&mut self, id: SockId, ofo: &mut Ofo, new: OfoPiece) -> Fate {
+    fn insert_piece(&mut self, id: SockId, ofo: &mut Ofo, new: OfoPiece) -> bool {
         let mut at = ofo.behind(new.seq);
         if let Some(before) = at.checked_sub(1).map(|i| ofo.pieces[i])
             && new.seq.before(before.end)
@@ -143,7 +129,7 @@ impl Kernel {
             if !new.end.after(before.end) {
                 self.counters.inc(Mib::TCPOFOMerge);
                 self.set_dsack(id, new.seq, new.end);
-                return Fate::Present;
+                return false;
             }
             if new.seq == before.seq {
                 at -= 1;
@@ -163,7 +149,7 @@ impl Kernel {
             ofo.pieces.remove(at);
         }
         ofo.pieces.insert(at, new);
-        Fate::Kept
+        true
     }
 
     /// The hole is filled: what lay behind it is in order now. `[tcp_ofo_queue]`
