@@ -29,7 +29,7 @@ impl Buckets {
             self[id] = bucket;
             return id;
         }
-        super::slab::make_room(&mut self.items);
+        super::slab::make_room(&mut self.items, 1);
         self.items.push(bucket);
         TwId(self.items.len() as u32 - 1)
     }

@@ -56,8 +56,8 @@ impl<I: Id, T> Slab<I, T> {
             self.uses[index as usize] += 1;
             return I::new(index);
         }
-        make_room(&mut self.items);
-        make_room(&mut self.uses);
+        make_room(&mut self.items, 1);
+        make_room(&mut self.uses, 1);
         self.items.push(item);
         self.uses.push(1);
         I::new(self.items.len() as u32 - 1)
@@ -91,12 +91,12 @@ impl<I: Id, T> Slab<I, T> {
     }
 }
 
-/// Room for one more. A table of millions must not stand half empty, and to grow one in small steps
+/// Room for so many more. A table of millions must not stand half empty, and to grow one in small steps
 /// costs little: its pages are moved, not its bytes.
 #[inline]
-pub(super) fn make_room<T>(items: &mut Vec<T>) {
-    if items.len() == items.capacity() {
-        items.reserve_exact((items.len() / 32).max(16));
+pub(super) fn make_room<T>(items: &mut Vec<T>, more: usize) {
+    if items.capacity() - items.len() < more {
+        items.reserve_exact(more.max(items.len() / 32).max(16));
     }
 }
 
@@ -104,14 +104,10 @@ pub(super) fn make_room<T>(items: &mut Vec<T>) {
 /// [`make_room`] lets it.
 #[inline]
 pub(crate) fn reach<T: Clone>(items: &mut Vec<T>, index: usize, empty: T) {
-    let len = items.len();
-    if index < len {
+    if index < items.len() {
         return;
     }
-    let missing = index + 1 - len;
-    if items.capacity() - len < missing {
-        items.reserve_exact(missing.max(len / 32).max(16));
-    }
+    make_room(items, index + 1 - items.len());
     items.resize(index + 1, empty);
 }
 
