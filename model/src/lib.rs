@@ -60,6 +60,8 @@ mod sys;
 pub mod sysctl;
 mod table;
 #[cfg(test)]
+mod test_host;
+#[cfg(test)]
 mod text_table;
 pub mod time;
 pub mod timer;

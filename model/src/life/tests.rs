@@ -7,7 +7,8 @@ use crate::kernel::Config;
 use crate::release::Release;
 use crate::segment::Segment;
 use crate::sysctl::Sysctl;
-use crate::time::{Clock, Instant, Span};
+use crate::test_host::config;
+use crate::time::{Instant, Span};
 
 /// The causes of what leaves.
 #[derive(Default)]
@@ -24,14 +25,7 @@ impl Sink for Left {
 fn host(orphans: &str) -> Kernel {
     let mut sysctl = Sysctl::new(Release::V6_18);
     sysctl.set("net.ipv4.tcp_max_orphans", orphans).unwrap();
-    Kernel::new(&Config {
-        release: Release::V6_18,
-        clock: Clock::new(1000, 1_000_000_000_000),
-        sysctl,
-        addrs: Vec::new(),
-        mtu: 1500,
-        seed: 1,
-    })
+    Kernel::new(&Config { sysctl, ..config(Release::V6_18) })
 }
 
 #[test]

@@ -2,20 +2,11 @@
 //! kernel's rule, with the buffers of a TUN device (charges measured on 6.18).
 
 use super::*;
-use crate::kernel::Config;
 use crate::release::Release;
-use crate::sysctl::Sysctl;
-use crate::time::Clock;
+use crate::test_host::config;
 
 fn host(release: Release) -> (Kernel, SockId) {
-    let mut k = Kernel::new(&Config {
-        release,
-        clock: Clock::new(1000, 1_000_000_000_000),
-        sysctl: Sysctl::new(release),
-        addrs: alloc::vec::Vec::new(),
-        mtu: 1500,
-        seed: 1,
-    });
+    let mut k = Kernel::new(&config(release));
     let id = k.new_sock();
     (k, id)
 }
@@ -91,6 +82,8 @@ fn header_prediction_wants_memory_at_hand() {
     sk.rcv_reserve = 1280;
     // 140 + 32 + 20 is the largest packet of a head of 576 bytes, 588 + 52 that of one of 1024.
     for (payload, reserve, has) in [
+        (10, 832, true),
+        (10, 831, false),
         (140, 832, true),
         (140, 831, false),
         (141, 1279, false),

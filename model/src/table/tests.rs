@@ -16,7 +16,8 @@ use crate::segment::Flags;
 use crate::sink::{Cx, Quiet};
 use crate::state::TcpState;
 use crate::sysctl::Sysctl;
-use crate::time::{Clock, Instant, Jiffies};
+use crate::test_host::config;
+use crate::time::{Instant, Jiffies};
 use crate::timewait::TimeWait;
 
 const HERE: Addr = Addr::v4(10, 0, 0, 2);
@@ -26,12 +27,9 @@ fn host(range: &str) -> Kernel {
     let mut sysctl = Sysctl::new(Release::V6_18);
     sysctl.set("net.ipv4.ip_local_port_range", range).unwrap();
     Kernel::new(&Config {
-        release: Release::V6_18,
-        clock: Clock::new(1000, 1_000_000_000_000),
         sysctl,
         addrs: alloc::vec![HERE, Addr::v4(10, 0, 0, 3)],
-        mtu: 1500,
-        seed: 1,
+        ..config(Release::V6_18)
     })
 }
 

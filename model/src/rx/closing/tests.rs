@@ -4,17 +4,17 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::{FinAcked, judge_fin_acked};
-use crate::kernel::{Config, Kernel};
+use crate::kernel::Kernel;
 use crate::release::Release;
 use crate::segment::Segment;
 use crate::seq::Seq;
 use crate::sink::Cx;
 use crate::sock::Sock;
 use crate::state::TcpState;
-use crate::sysctl::Sysctl;
 use crate::table::slab::{Id as _, SockId};
+use crate::test_host::config;
 use crate::text_table::{check, flags};
-use crate::time::{Clock, Instant};
+use crate::time::Instant;
 
 const RCV_NXT: Seq = Seq(0xffff_fffe);
 
@@ -82,14 +82,7 @@ fn host() -> (Kernel, SockId) {
     host_of(Release::V6_18)
 }
 fn host_of(release: Release) -> (Kernel, SockId) {
-    let mut k = Kernel::new(&Config {
-        release,
-        clock: Clock::new(1000, 1_000_000_000_000),
-        sysctl: Sysctl::new(release),
-        addrs: Vec::new(),
-        mtu: 1500,
-        seed: 1,
-    });
+    let mut k = Kernel::new(&config(release));
     let id = k.new_sock();
     (k, id)
 }

@@ -13,9 +13,9 @@ use crate::release::Release;
 use crate::request::Request;
 use crate::segment::{Options, Segment, Timestamp};
 use crate::seq::Seq;
-use crate::sysctl::Sysctl;
 use crate::table::ehash::Entry;
 use crate::table::slab::{Id as _, ListenId};
+use crate::test_host::config;
 use crate::text_table::{Row, check, flags};
 use crate::time::Clock;
 
@@ -25,12 +25,9 @@ const SYN_TSVAL: u32 = 900;
 
 fn kernel(release: Release) -> Kernel {
     Kernel::new(&Config {
-        release,
         clock: Clock::new(1000, 0),
-        sysctl: Sysctl::new(release),
         addrs: vec![Addr::v4(10, 0, 0, 2)],
-        mtu: 1500,
-        seed: 1,
+        ..config(release)
     })
 }
 

@@ -13,9 +13,9 @@ use crate::segment::{Options, Segment, Timestamp};
 use crate::seq::Seq;
 use crate::sink::{Cx, Note, Sink};
 use crate::state::TcpState;
-use crate::sysctl::Sysctl;
 use crate::table::ehash::Entry;
 use crate::table::slab::TwId;
+use crate::test_host::config;
 use crate::text_table::{Row, check, flags};
 use crate::time::{Clock, Instant};
 use crate::timewait::TimeWait;
@@ -278,12 +278,8 @@ impl Sink for Left {
 /// A host that has been up for forty days, and that bucket on it.
 fn host(tw: TimeWait) -> (Kernel, TwId) {
     let mut k = Kernel::new(&Config {
-        release: Release::V6_18,
         clock: Clock::new(1000, NOW_S * 1_000_000_000),
-        sysctl: Sysctl::new(Release::V6_18),
-        addrs: Vec::new(),
-        mtu: 1500,
-        seed: 1,
+        ..config(Release::V6_18)
     });
     k.state_counts[tw.substate as usize] += 1;
     let id = k.buckets.insert(tw);
