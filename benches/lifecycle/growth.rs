@@ -1,6 +1,10 @@
 //! How the cost of a lifecycle grows, as a table for a figure: a line for each point.
 
-use crate::world::{Measured, Shape};
+use finwait_model::time::Span;
+use finwait_sim::watch::Count;
+use finwait_sim::world::World;
+
+use crate::world::{Measured, Shape, cpu_ns, live_buckets};
 
 /// Prints `series,x,live,lifecycles,ns,digest`: by live buckets, by the rate, by the number of
 /// hosts.
@@ -20,6 +24,50 @@ pub(crate) fn growth(lifecycles: u64) -> Result<(), String> {
         point("hosts", hosts, shape.measured(lifecycles)?);
     }
     Ok(())
+}
+
+/// How much slower larger tables are. The machine itself is faster at one minute than at the next, so
+/// each table has many short turns, one after the other, and the ratio of a turn is that to the turn of
+/// the smallest table just before it; their median counts.
+pub(crate) fn size(lifecycles: u64) -> Result<(), String> {
+    const TURNS: u64 = 15;
+    let shapes = [131_072, 1_000_000, 10_000_000].map(Shape::live);
+    let mut worlds = Vec::new();
+    for shape in shapes {
+        worlds.push(shape.filled()?);
+    }
+    let mut turns: Vec<[f64; 3]> = Vec::new();
+    for _ in 0..TURNS {
+        let mut each = [0.0; 3];
+        for ((shape, world), each) in shapes.iter().zip(&mut worlds).zip(&mut each) {
+            *each = pass(world, shape.rate, lifecycles / TURNS);
+        }
+        turns.push(each);
+    }
+    for (n, world) in worlds.iter().enumerate() {
+        let mut speeds: Vec<f64> = turns.iter().map(|turn| turn[0] / turn[n]).collect();
+        let mut each: Vec<f64> = turns.iter().map(|turn| turn[n]).collect();
+        speeds.sort_by(f64::total_cmp);
+        each.sort_by(f64::total_cmp);
+        let middle = speeds.len() / 2;
+        println!(
+            "{} live buckets: {:.0} ns each, {:.2} times as fast as the smallest table ({:.2} to {:.2}); digest {}",
+            live_buckets(world),
+            each[middle],
+            speeds[middle],
+            speeds[0],
+            speeds[speeds.len() - 1],
+            world.digest()
+        );
+    }
+    Ok(())
+}
+
+/// Nanoseconds of processor time for each of so many lifecycles.
+fn pass(world: &mut World, rate: u64, lifecycles: u64) -> f64 {
+    let (before, cpu) = (world.lifecycles(), cpu_ns());
+    world.run_until(world.now() + Span::nanos(lifecycles * 1_000_000_000 / rate), &mut Count);
+    (cpu_ns() - cpu) as f64 / (world.lifecycles() - before).max(1) as f64
 }
 
 /// Nanoseconds of processor time for each lifecycle.

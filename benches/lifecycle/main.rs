@@ -11,6 +11,7 @@
 //! | `recorded` | the price of a recording, and its size |
 //! | `incident` | the built-in incident from its beginning to its end, alone and recorded |
 //! | `worst` | what could go wrong |
+//! | `size` | how much slower 1 M and 10 M buckets are than 131,072, in turns |
 //! | `once` | runs and measures nothing: what the second of two runs needs more under callgrind is the price of its additional lifecycles |
 //!
 //! Times are processor time, so that a busy machine does not count; the digest beside each figure
@@ -41,8 +42,9 @@ fn main() -> ExitCode {
             "recorded" => recorded::recorded(lifecycles),
             "incident" => recorded::incident(),
             "worst" => worst::all(),
+            "size" => growth::size(lifecycles),
             other => Err(format!(
-                "{other}: expected growth, recorded, incident, worst or once, and a number"
+                "{other}: expected growth, recorded, incident, worst, size or once, and a number"
             )),
         },
     };
@@ -80,6 +82,7 @@ fn everything(lifecycles: u64) -> Result<(), String> {
         let shape = Shape { clients: hosts - 1, ..Shape::live(131_072) };
         line(&format!("{hosts} hosts"), shape, lifecycles)?;
     }
+    growth::size(lifecycles)?;
     worst::all()?;
     recorded::recorded(lifecycles)?;
     recorded::incident()

@@ -112,9 +112,14 @@ impl Measured {
         let (before, cpu) = (world.lifecycles(), cpu_ms());
         world.run_until(world.now() + Span::nanos(lifecycles * 1_000_000_000 / rate), &mut Count);
         let (lifecycles, cpu_ms) = (world.lifecycles() - before, cpu_ms() - cpu);
-        let live = world.hosts().iter().map(|h| u64::from(h.stack().sockstat().tw)).sum();
+        let live = live_buckets(&world);
         Self { world, lifecycles, live, cpu_ms }
     }
+}
+
+/// Timewait buckets on all hosts.
+pub(crate) fn live_buckets(world: &World) -> u64 {
+    world.hosts().iter().map(|h| u64::from(h.stack().sockstat().tw)).sum()
 }
 
 /// Bytes that the kernels' tables hold.
@@ -129,4 +134,11 @@ pub(crate) fn cpu_ms() -> u64 {
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
     let field = |n: usize| behind_name.split_whitespace().nth(n).and_then(|f| f.parse().ok());
     (field(11).unwrap_or(0) + field(12).unwrap_or(0)) * 10
+}
+
+/// The same in nanoseconds, of this thread alone and without ticks: the first number of
+/// /proc/thread-self/schedstat.
+pub(crate) fn cpu_ns() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    stat.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
 }

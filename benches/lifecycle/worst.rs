@@ -10,12 +10,14 @@ use finwait_model::sink::{Cx, Quiet};
 use finwait_model::sysctl::Sysctl;
 use finwait_model::time::{Clock, Instant, Span};
 use finwait_sim::watch::Count;
+use finwait_sim::world::World;
 
 use crate::world::{Shape, bytes, cpu_ms};
 
 /// All of it.
 pub(crate) fn all() -> Result<(), String> {
     idle()?;
+    live(1_000_000)?;
     at_once(1_000_000)?;
     one_chain()?;
     no_port()
@@ -31,6 +33,26 @@ fn idle() -> Result<(), String> {
     Ok(())
 }
 
+/// So many connections stand, opened one after the other in ten seconds: what each costs as long as
+/// it lives.
+fn live(count: u64) -> Result<(), String> {
+    let hold = Span::secs(100);
+    let shape = Shape { count: Some(count), hold, rate: count / 10, ..Shape::live(0) };
+    let mut world = shape.world()?;
+    world.run_until(Instant::ZERO + Span::secs(11), &mut Count);
+    println!(
+        "{} connections stand: {:.0} bytes each for both ends",
+        standing(&world) / 2,
+        bytes(&world) as f64 * 2.0 / standing(&world) as f64
+    );
+    Ok(())
+}
+
+/// Ends of connections, and a listener for each port.
+fn standing(world: &World) -> u64 {
+    world.hosts().iter().map(|h| u64::from(h.stack().sockstat().inuse)).sum()
+}
+
 /// So many connections stand, and then all of them close at the same nanosecond.
 fn at_once(count: u64) -> Result<(), String> {
     let hold = Span::secs(1);
@@ -39,11 +61,10 @@ fn at_once(count: u64) -> Result<(), String> {
     let cpu = cpu_ms();
     world.run_until(Instant::ZERO + Span::millis(900), &mut Count);
     let opened = cpu_ms() - cpu;
-    let standing: u64 = world.hosts().iter().map(|h| u64::from(h.stack().sockstat().inuse)).sum();
     println!(
         "{count} connections opened at once: {:.0} ns each; {:.0} bytes each for both ends",
         opened as f64 * 1e6 / count as f64,
-        bytes(&world) as f64 * 2.0 / standing as f64
+        bytes(&world) as f64 * 2.0 / standing(&world) as f64
     );
     let cpu = cpu_ms();
     world.run_until(Instant::ZERO + Span::secs(2), &mut Count);
@@ -115,7 +136,7 @@ fn listening(local: Endpoint) -> Result<Kernel, String> {
 fn no_port() -> Result<(), String> {
     let shape = Shape { rate: 2_000, hold: Span::secs(1_000), ..Shape::live(0) };
     let mut world = shape.world()?;
-    let failed = |world: &finwait_sim::world::World| -> u64 {
+    let failed = |world: &World| -> u64 {
         world
             .hosts()
             .iter()

@@ -12,14 +12,15 @@ use core::fmt::{Result, Write};
 
 use crate::kernel::Kernel;
 use crate::table::slab::Id as _;
+use crate::timer::{Kind, timer_id};
 
 impl Kernel {
     /// Writes it.
     pub fn write_state(&self, out: &mut impl Write) -> Result {
         for (id, sk) in self.socks.iter() {
             write!(out, "{id:?} {sk:?} {:?}", self.bind.get(sk.flow.sport))?;
-            for timer in id.index() * 4..id.index() * 4 + 4 {
-                write!(out, " {:?}", self.timers.expires(timer))?;
+            for kind in Kind::ALL {
+                write!(out, " {:?}", self.timers.expires(timer_id(id, kind)))?;
             }
         }
         for (id, skb) in self.skbs.iter() {

@@ -279,7 +279,7 @@ impl Kernel {
     /// never by the floor of 3.5 RTO. `[tcp_fin_time]`
     pub(crate) fn fin_time(&self, id: SockId) -> i64 {
         let sk = &self.socks[id];
-        let base = match sk.opt.linger2 {
+        let base = match sk.rare().opt.linger2 {
             0 => self.sysctl.tcp_fin_timeout * i64::from(self.clock.hz),
             set => i64::from(set),
         };
@@ -323,7 +323,7 @@ impl Kernel {
     ) -> bool {
         let now = self.clock.jiffies(cx.now);
         let sk = &self.socks[id];
-        let quiet = now - sk.lsndtime;
+        let quiet = now.since(sk.lsndtime);
         let long_quiet = quiet.0 > 2 * self.rto_max().0;
         let shift = u32::from(long_quiet || !do_reset) + u32::from(sk.err_soft.is_some());
         if !self.too_many_orphans(shift, now) {

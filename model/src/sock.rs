@@ -4,13 +4,16 @@ use crate::cause::Cause;
 use crate::errno::Errno;
 use crate::flow::FourTuple;
 use crate::rx::ofo::{Ofo, OfoPiece};
-use crate::segment::SackBlock;
 use crate::seq::Seq;
 use crate::skb::Queue;
 use crate::state::TcpState;
 use crate::table::ehash::Entry;
 use crate::table::slab::ListenId;
-use crate::time::Jiffies;
+use crate::time::Stamp;
+
+pub(crate) mod rare;
+
+use rare::Rare;
 
 /// What the one retransmit timer is armed for. `[icsk_pending]`
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -52,14 +55,14 @@ pub(crate) struct AckState {
     pub(crate) pingpong: u8,
     /// Jiffies.
     pub(crate) ato: u32,
-    pub(crate) timeout: Jiffies,
-    /// When payload came last, jiffies.
-    pub(crate) lrcvtime: Jiffies,
+    pub(crate) timeout: Stamp,
+    /// When payload came last.
+    pub(crate) lrcvtime: Stamp,
     pub(crate) last_seg_size: u16,
     pub(crate) rcv_mss: u16,
 }
 
-/// Options a program set.
+/// Options that programs set, and the sizes of the buffers. The others are in [`rare`].
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct SockOptions {
     pub(crate) reuse_addr: bool,
@@ -67,23 +70,6 @@ pub(crate) struct SockOptions {
     pub(crate) keep_alive: bool,
     pub(crate) no_delay: bool,
     pub(crate) cork: bool,
-    /// SO_LINGER: seconds.
-    pub(crate) linger: Option<u32>,
-    /// TCP_LINGER2 as stored: -1, 0 (use the sysctl) or jiffies.
-    pub(crate) linger2: i32,
-    /// Milliseconds, 0: none.
-    pub(crate) user_timeout: u32,
-    /// Seconds, 0: the sysctl.
-    pub(crate) keep_idle: u16,
-    pub(crate) keep_intvl: u16,
-    pub(crate) keep_cnt: u8,
-    pub(crate) syn_cnt: u8,
-    /// TCP_DEFER_ACCEPT in SYN-ACK retransmissions.
-    pub(crate) defer_accept: u8,
-    /// TCP_MAXSEG, bytes, 0: none.
-    pub(crate) max_seg: u16,
-    pub(crate) window_clamp: u32,
-    pub(crate) rcv_lowat: u32,
     pub(crate) rcvbuf: u32,
     pub(crate) sndbuf: u32,
     pub(crate) rcvbuf_locked: bool,
@@ -119,9 +105,6 @@ pub(crate) struct Sock {
     pub(crate) done: bool,
     /// It came on data, or merged into data that were unread: whoever reads these reads it too.
     pub(crate) fin_merged: bool,
-    /// The number of the first FIN, if a peer that does not stop sends more behind it: a reader
-    /// stops there once.
-    pub(crate) early_fin: Option<Seq>,
     pub(crate) wake_queued: bool,
     /// A send found the buffer full. `[SOCK_NOSPACE]`
     pub(crate) no_space: bool,
@@ -131,6 +114,7 @@ pub(crate) struct Sock {
     pub(crate) err_soft: Option<Errno>,
     pub(crate) listen: Option<ListenId>,
     pub(crate) opt: SockOptions,
+    pub(crate) rare: Option<alloc::boxed::Box<Rare>>,
 
     // — sending —
     pub(crate) snd_una: Seq,
@@ -163,9 +147,6 @@ pub(crate) struct Sock {
     pub(crate) sacked_out: u32,
     /// Segments that were taken for lost so far, retransmissions too. `[tcp_sock.lost]`
     pub(crate) lost: u32,
-    /// In recovery: segments that arrived, and those that were sent. `[prr_delivered]`, `[prr_out]`
-    pub(crate) prr_delivered: u32,
-    pub(crate) prr_out: u32,
     /// So many segments may be out of order before one counts as lost; 0: what the sysctl says.
     /// `[tcp_sock.reordering]`
     pub(crate) reordering: u32,
@@ -183,8 +164,6 @@ pub(crate) struct Sock {
     pub(crate) undo: bool,
     /// Whether the timeout was a mistake is still open. `[frto]`
     pub(crate) frto: bool,
-    pub(crate) prior_cwnd: u32,
-    pub(crate) prior_ssthresh: u32,
     pub(crate) high_seq: Seq,
     pub(crate) bytes_acked: u64,
     pub(crate) mss_clamp: u16,
@@ -209,22 +188,16 @@ pub(crate) struct Sock {
     /// Jiffies.
     pub(crate) rto: u32,
     pub(crate) pending: Pending,
-    /// When the retransmit timer is due, jiffies.
-    pub(crate) timeout: Jiffies,
     pub(crate) retransmits: u8,
     pub(crate) backoff: u8,
     pub(crate) probes_out: u8,
     pub(crate) total_rto: u16,
     pub(crate) total_retrans: u32,
-    /// Copies that the peer reported as duplicates.
-    pub(crate) dsack_dups: u32,
     /// Milliseconds of kernel time when the first retransmission went out; 0: none is out.
-    pub(crate) retrans_stamp: u64,
-    /// Milliseconds when probing began; 0: no probe is out.
-    pub(crate) probes_stamp: u64,
-    /// Jiffies.
-    pub(crate) lsndtime: Jiffies,
-    pub(crate) rcv_tstamp: Jiffies,
+    pub(crate) retrans_stamp: u32,
+    /// When payload went last, and when an ACK came last.
+    pub(crate) lsndtime: Stamp,
+    pub(crate) rcv_tstamp: Stamp,
     /// Jiffies of the last limited reply, 0: never. `[last_oow_ack_time]`
     pub(crate) last_oow: u32,
 
@@ -247,7 +220,6 @@ pub(crate) struct Sock {
     pub(crate) ack: AckState,
     /// Window field and header length that the fast path expects; `None`: slow path. `[pred_flags]`
     pub(crate) pred_win: Option<u16>,
-    pub(crate) dsack: Option<SackBlock>,
     pub(crate) ofo: Option<alloc::boxed::Box<Ofo>>,
     pub(crate) bytes_received: u64,
     pub(crate) segs_in: u32,
@@ -278,14 +250,14 @@ impl Sock {
             send_shutdown: false,
             done: false,
             fin_merged: false,
-            early_fin: None,
             wake_queued: false,
             no_space: false,
             connecting: false,
             err: None,
             err_soft: None,
             listen: None,
-            opt: SockOptions { rcvbuf, sndbuf, rcv_lowat: 1, ..SockOptions::default() },
+            opt: SockOptions { rcvbuf, sndbuf, ..SockOptions::default() },
+            rare: None,
             snd_una: zero,
             snd_nxt: zero,
             write_seq: zero,
@@ -311,8 +283,6 @@ impl Sock {
             packets_out: 0,
             sacked_out: 0,
             lost: 0,
-            prr_delivered: 0,
-            prr_out: 0,
             reordering: 0,
             lost_out: 0,
             retrans_out: 0,
@@ -325,8 +295,6 @@ impl Sock {
             ca: Ca::Open,
             undo: false,
             frto: false,
-            prior_cwnd: 0,
-            prior_ssthresh: 0,
             high_seq: zero,
             bytes_acked: 0,
             mss_clamp: 65535,
@@ -346,17 +314,14 @@ impl Sock {
             min_rtt_us: u32::MAX,
             rto,
             pending: Pending::None,
-            timeout: Jiffies(0),
             retransmits: 0,
             backoff: 0,
             probes_out: 0,
             total_rto: 0,
             total_retrans: 0,
-            dsack_dups: 0,
             retrans_stamp: 0,
-            probes_stamp: 0,
-            lsndtime: Jiffies(0),
-            rcv_tstamp: Jiffies(0),
+            lsndtime: Stamp(0),
+            rcv_tstamp: Stamp(0),
             last_oow: 0,
             rcv_nxt: zero,
             rcv_wup: zero,
@@ -371,7 +336,6 @@ impl Sock {
             window_clamp: 0,
             ack: AckState::default(),
             pred_win: None,
-            dsack: None,
             ofo: None,
             bytes_received: 0,
             segs_in: 0,

@@ -111,6 +111,30 @@ impl fmt::Display for Span {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Jiffies(pub u64);
 
+impl Jiffies {
+    /// What a socket keeps of it.
+    pub(crate) const fn stamp(self) -> Stamp {
+        Stamp(self.0 as u32)
+    }
+    /// How long ago a socket noted that.
+    pub(crate) const fn since(self, then: Stamp) -> Self {
+        Self((self.0 as u32).wrapping_sub(then.0) as u64)
+    }
+}
+
+/// A tick in the past or near future as a socket keeps it: its low 32 bits, and so distances are
+/// right up to 49 days at 1000 ticks per second. `[tcp_jiffies32]`
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Stamp(pub(crate) u32);
+
+impl Stamp {
+    /// How long it is until then; zero if that is past.
+    pub(crate) const fn left(self, now: Jiffies) -> Jiffies {
+        let left = self.0.wrapping_sub(now.0 as u32) as i32;
+        Jiffies(if left < 0 { 0 } else { left as u64 })
+    }
+}
+
 impl Add for Jiffies {
     type Output = Self;
     fn add(self, rhs: Self) -> Self {

@@ -10,6 +10,7 @@ use crate::state::TcpState;
 use crate::table::ehash::Object as Hashed;
 use crate::table::slab::{Id as _, SockId, TwId};
 use crate::time::{Clock, Instant, Jiffies};
+use crate::timer::{Kind, timer_id};
 use crate::timewait::TimeWait;
 
 impl Kernel {
@@ -89,29 +90,15 @@ impl Kernel {
     }
 
     fn sock_timer(&self, id: SockId, sk: &Sock) -> Option<LineTimer> {
-        match sk.pending {
+        let due = |kind| self.timers.expires(timer_id(id, kind));
+        let (name, due, count) = match sk.pending {
             Pending::Retransmit | Pending::LossProbe | Pending::Reordering => {
-                return Some(LineTimer {
-                    name: "on",
-                    due: sk.timeout,
-                    count: sk.retransmits.into(),
-                });
+                ("on", due(Kind::Write), sk.retransmits)
             }
-            Pending::Probe => {
-                return Some(LineTimer {
-                    name: "persist",
-                    due: sk.timeout,
-                    count: sk.probes_out.into(),
-                });
-            }
-            Pending::None => {}
-        }
-        let keepalive = id.index() * 4 + crate::timer::Kind::Keepalive as u32;
-        self.timers.expires(keepalive).map(|due| LineTimer {
-            name: "keepalive",
-            due,
-            count: sk.probes_out.into(),
-        })
+            Pending::Probe => ("persist", due(Kind::Write), sk.probes_out),
+            Pending::None => ("keepalive", due(Kind::Keepalive), sk.probes_out),
+        };
+        Some(LineTimer { name, due: due?, count: count.into() })
     }
 
     /// /proc/net/sockstat. `[sockstat_seq_show]`

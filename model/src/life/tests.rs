@@ -72,7 +72,7 @@ fn timer_of(quiet: u64, do_reset: bool, limit: &str, has: fn(&mut Sock)) -> (boo
     let sk = &mut k.socks[id];
     sk.dead = true;
     has(sk);
-    sk.lsndtime = jiffies - Jiffies(quiet);
+    sk.lsndtime = (jiffies - Jiffies(quiet)).stamp();
     k.orphans = 2;
     let gone = k.out_of_resources(id, do_reset, &mut cx);
     assert_eq!(gone, k.orphans == 1);
@@ -133,7 +133,7 @@ fn an_orphan_waits_at_least_three_and_a_half_timeouts() {
         (30_000, 0, 105_000),
     ] {
         let sk = &mut k.socks[id];
-        (sk.rto, sk.opt.linger2) = (rto, linger2);
+        (sk.rto, sk.rare_mut().opt.linger2) = (rto, linger2);
         assert_eq!(k.fin_time(id), ticks, "{rto} {linger2}");
     }
 }

@@ -35,7 +35,7 @@ fn a_window_may_go_as_far_as_its_options_say() {
         (5_000, 4_608, true, 2_304),
     ] {
         let mut sk = Sock::new(1000, rcvbuf, 16_384);
-        (sk.opt.window_clamp, sk.opt.rcvbuf_locked) = (clamp, locked);
+        (sk.rare_mut().opt.window_clamp, sk.opt.rcvbuf_locked) = (clamp, locked);
         assert_eq!(sk.first_clamp(), first, "{clamp} {rcvbuf} {locked}");
     }
 }

@@ -83,7 +83,7 @@ impl Kernel {
         let sk = &mut self.socks[id];
         sk.probes_out = 0;
         sk.err_soft = None;
-        sk.rcv_tstamp = now;
+        sk.rcv_tstamp = now.stamp();
         let (prior_packets, prior_lost) = (sk.packets_out, sk.lost);
         if prior_packets == 0 {
             self.counters.add(Mib::TCPDelivered, u64::from(news.delivered));
@@ -292,7 +292,7 @@ impl Kernel {
         let sk = &mut self.socks[id];
         if !self.skbs[head].end_seq.after(sk.wnd_end()) {
             sk.backoff = 0;
-            sk.probes_stamp = 0;
+            sk.stop_probing();
             if sk.pending == Pending::Probe {
                 self.clear_xmit_timer(id);
             }

@@ -31,7 +31,7 @@ pub(crate) enum FinAcked {
 pub(crate) fn judge_fin_acked(sk: &Sock, seg: &Segment, fin_time: i64, minute: u64) -> FinAcked {
     let fin = u32::from(seg.flags.fin());
     let time = fin_time.max(0) as u64;
-    if sk.opt.linger2 < 0 {
+    if sk.rare().opt.linger2 < 0 {
         FinAcked::ResetLinger2
     } else if seg.end_seq() != seg.seq && (seg.end_seq() - fin).after(sk.rcv_nxt) {
         FinAcked::ResetData
@@ -200,7 +200,7 @@ impl Kernel {
         sk.snd_una = seg.ack;
         sk.snd_wnd = u32::from(seg.win) << sk.snd_wscale;
         sk.snd_wl1 = seg.seq;
-        sk.lsndtime = jiffies;
+        sk.lsndtime = jiffies.stamp();
         self.initialize_rcv_mss(id);
         let sk = &mut self.socks[id];
         sk.pred_win = Some((sk.snd_wnd >> sk.snd_wscale) as u16);

@@ -77,7 +77,8 @@ impl Kernel {
         let sk = &mut self.socks[id];
         let payload = (end - sk.rcv_nxt) - u32::from(seg.flags.fin());
         if sk.done {
-            sk.early_fin = sk.early_fin.or(Some(sk.rcv_nxt - 1));
+            let last = sk.rcv_nxt - 1;
+            sk.rare_mut().early_fin.get_or_insert(last);
         }
         sk.bytes_received += u64::from(payload);
         sk.rcv_nxt = end;
@@ -114,7 +115,7 @@ impl Kernel {
             self.incr_quickack(id, 16);
             self.socks[id].ack.ato = min;
         } else {
-            let gap = (now - sk.ack.lrcvtime).0;
+            let gap = now.since(sk.ack.lrcvtime).0;
             if gap <= u64::from(min / 2) {
                 sk.ack.ato = (sk.ack.ato >> 1) + min / 2;
             } else if gap < u64::from(sk.ack.ato) {
@@ -124,7 +125,7 @@ impl Kernel {
             }
         }
         let sk = &mut self.socks[id];
-        sk.ack.lrcvtime = now;
+        sk.ack.lrcvtime = now.stamp();
         if seg.len >= 128 {
             self.grow_window(id, u32::from(seg.len), header_of(seg));
         }

@@ -40,7 +40,7 @@ impl Kernel {
             | TcpState::NewSynRecv => {}
         }
         self.socks[id].ofo = None;
-        self.socks[id].dsack = None;
+        self.socks[id].take_dsack();
         self.wake(id);
     }
 }

@@ -145,10 +145,10 @@ impl Kernel {
         let ts = options.ts.filter(|_| self.sysctl.tcp_timestamps != 0);
         let scale = options.wscale.filter(|_| self.sysctl.tcp_window_scaling != 0);
         let mut mss = options.mss.unwrap_or(536).max(1);
-        if lsk.opt.max_seg > 0 {
-            mss = mss.min(lsk.opt.max_seg);
+        if lsk.rare().opt.max_seg > 0 {
+            mss = mss.min(lsk.rare().opt.max_seg);
         }
-        let advmss = u32::from(self.advertised_mss(lsk.opt.max_seg));
+        let advmss = u32::from(self.advertised_mss(lsk.rare().opt.max_seg));
         let clamp = lsk.first_clamp();
         let space = crate::tx::full_space(lsk.opt.rcvbuf);
         let piece = advmss - if ts.is_some() { 12 } else { 0 };
@@ -199,7 +199,7 @@ impl Kernel {
             val = cookie_timestamp(self.timestamp(0, cx.now), request)
                 .wrapping_add(request.ts_offset);
         }
-        let max_seg = self.socks[self.listeners[request.listener].sock].opt.max_seg;
+        let max_seg = self.socks[self.listeners[request.listener].sock].rare().opt.max_seg;
         let options = Options {
             mss: Some(self.advertised_mss(max_seg)),
             ts: request.timestamps.then_some(Timestamp { val, ecr: request.ts_recent }),

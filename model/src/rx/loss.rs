@@ -81,7 +81,7 @@ impl Kernel {
             let known = self.behaviour.undone_syn_loss_keeps_window;
             return sk.undo && known && !held && sk.state != TcpState::SynSent;
         }
-        let before = (sk.rcv_tsecr.wrapping_sub(sk.retrans_stamp as u32) as i32) < 0;
+        let before = (sk.rcv_tsecr.wrapping_sub(sk.retrans_stamp) as i32) < 0;
         sk.undo && sk.saw_tstamp && sk.rcv_tsecr != 0 && before
     }
 
@@ -128,8 +128,8 @@ impl Kernel {
     /// `[tcp_undo_cwnd_reduction]`
     fn restore_cwnd(&mut self, id: SockId) {
         let sk = &mut self.socks[id];
-        sk.snd_cwnd = sk.snd_cwnd.max(sk.prior_cwnd);
-        sk.snd_ssthresh = sk.snd_ssthresh.max(sk.prior_ssthresh);
+        sk.snd_cwnd = sk.snd_cwnd.max(sk.rare().prior_cwnd);
+        sk.snd_ssthresh = sk.snd_ssthresh.max(sk.rare().prior_ssthresh);
         sk.undo = false;
         sk.rack_advanced = true;
     }

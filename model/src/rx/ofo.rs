@@ -193,13 +193,13 @@ impl Kernel {
         if sk.sack_ok && self.sysctl.tcp_dsack != 0 {
             let old = left.before(sk.rcv_nxt);
             self.counters.inc(if old { Mib::TCPDSACKOldSent } else { Mib::TCPDSACKOfoSent });
-            sk.dsack = Some(SackBlock { left, right });
+            sk.rare_mut().dsack = Some(SackBlock { left, right });
         }
     }
 
     /// Another duplicate: it joins the one to be reported if they touch. `[tcp_dsack_extend]`
     fn extend_dsack(&mut self, id: SockId, left: Seq, right: Seq) {
-        match self.socks[id].dsack.as_mut() {
+        match self.socks[id].rare.as_mut().and_then(|rare| rare.dsack.as_mut()) {
             None => self.set_dsack(id, left, right),
             Some(block) if !left.after(block.right) && !block.left.after(right) => {
                 *block = join(*block, SackBlock { left, right });

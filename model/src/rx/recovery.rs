@@ -113,8 +113,8 @@ impl Kernel {
         if copies == 1 {
             news.dsack_tlp = sk.tlp_high_seq == Some(first.right);
         }
-        sk.dsack_dups += copies;
-        if sk.dsack_dups <= sk.total_retrans {
+        sk.rare_mut().dsack_dups += copies;
+        if sk.rare().dsack_dups <= sk.total_retrans {
             news.delivered += copies;
         }
     }
@@ -414,10 +414,10 @@ impl Kernel {
         self.counters.inc(if sk.sack_ok { Mib::TCPSackRecovery } else { Mib::TCPRenoRecovery });
         // [tcp_init_undo], [tcp_init_cwnd_reduction]
         sk.undo = true;
-        sk.prior_ssthresh = sk.snd_ssthresh.max((sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2));
-        sk.prior_cwnd = sk.snd_cwnd;
-        sk.prr_delivered = 0;
-        sk.prr_out = 0;
+        sk.rare_mut().prior_ssthresh = sk.snd_ssthresh.max((sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2));
+        sk.rare_mut().prior_cwnd = sk.snd_cwnd;
+        sk.rare_mut().prr_delivered = 0;
+        sk.rare_mut().prr_out = 0;
         sk.snd_cwnd_cnt = 0;
         sk.snd_ssthresh = (sk.snd_cwnd / 2).max(2);
         sk.ca = Ca::Recovery;
@@ -432,11 +432,11 @@ impl Kernel {
             return;
         }
         let sk = &mut self.socks[id];
-        sk.prr_delivered += delivered;
+        sk.rare_mut().prr_delivered += delivered;
         let (goal, flight) = (i64::from(sk.snd_ssthresh), i64::from(sk.in_flight()));
-        let (arrived, out) = (i64::from(sk.prr_delivered), i64::from(sk.prr_out));
+        let (arrived, out) = (i64::from(sk.rare().prr_delivered), i64::from(sk.rare().prr_out));
         let send = if goal < flight {
-            let prior = i64::from(sk.prior_cwnd.max(1));
+            let prior = i64::from(sk.rare().prior_cwnd.max(1));
             (goal * arrived + prior - 1) / prior - out
         } else {
             let more =
@@ -444,7 +444,7 @@ impl Kernel {
             ((arrived - out).max(delivered.into()) + i64::from(more)).min(goal - flight)
         };
         // The first is sent again at once.
-        let send = send.max(i64::from(sk.prr_out == 0));
+        let send = send.max(i64::from(sk.rare().prr_out == 0));
         sk.snd_cwnd = u32::try_from(flight + send).unwrap_or(0);
     }
 

@@ -13,7 +13,7 @@ use crate::sock::Sock;
 use crate::state::TcpState;
 use crate::table::ehash::Entry;
 use crate::table::slab::{Id as _, ReqId, SockId};
-use crate::time::Jiffies;
+use crate::time::Stamp;
 
 /// What a request does with a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -196,7 +196,7 @@ impl Kernel {
     fn complete_request(&mut self, req: ReqId, seg: &Segment, cx: &mut Cx<'_, impl Sink>) {
         let request = self.requests[req];
         let listener = &self.listeners[request.listener];
-        let defer = self.socks[listener.sock].opt.defer_accept;
+        let defer = self.socks[listener.sock].rare().opt.defer_accept;
         if defer > request.num_timeout && seg.end_seq() == request.irs + 1 {
             self.requests[req].acked = true;
             self.counters.inc(Mib::TCPDeferAcceptDrop);
@@ -250,8 +250,9 @@ impl Kernel {
         let jiffies = self.clock.jiffies(cx.now);
         let seconds = self.clock.seconds(cx.now).max(1) as u32;
         let parent = self.listeners[request.listener].sock;
-        let advmss = self.advertised_mss(self.socks[parent].opt.max_seg);
-        let (opt, shut) = (self.socks[parent].opt, self.socks[parent].send_shutdown);
+        let advmss = self.advertised_mss(self.socks[parent].rare().opt.max_seg);
+        let (opt, rare) = (self.socks[parent].opt, self.socks[parent].inherited_rare());
+        let shut = self.socks[parent].send_shutdown;
         let id = self.new_sock();
         // A copy of its listener, state and all, until it becomes SYN_RECV.
         self.state_counts[TcpState::Close as usize] -= 1;
@@ -263,6 +264,7 @@ impl Kernel {
         sk.port_explicit = true;
         sk.queued = true;
         sk.opt = opt;
+        sk.rare = rare;
         sk.send_shutdown = shut;
         let (snd, rcv) = (request.iss + 1, request.irs + 1);
         sk.snd_una = snd;
@@ -291,9 +293,9 @@ impl Kernel {
         sk.ts_recent_stamp = if request.timestamps { seconds } else { 0 };
         sk.mss_clamp = request.mss;
         sk.advmss = advmss;
-        sk.rcv_tstamp = Jiffies(0);
-        sk.ack.lrcvtime = jiffies;
-        sk.lsndtime = jiffies;
+        sk.rcv_tstamp = Stamp(0);
+        sk.ack.lrcvtime = jiffies.stamp();
+        sk.lsndtime = jiffies.stamp();
         sk.total_retrans = u32::from(request.num_retrans);
         self.sync_mss(id);
         id

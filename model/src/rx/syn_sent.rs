@@ -57,7 +57,7 @@ impl Kernel {
             return false;
         }
         let echo = ts.ecr.wrapping_sub(sk.ts_offset);
-        let first = sk.retrans_stamp as u32;
+        let first = sk.retrans_stamp;
         let now = self.timestamp(0, cx.now);
         now.wrapping_sub(first) < echo.wrapping_sub(first)
     }
@@ -73,7 +73,7 @@ impl Kernel {
         }
         sk.snd_wl1 = seg.seq;
         let sk = &mut self.socks[id];
-        if sk.saw_tstamp && sk.rcv_tsecr == sk.retrans_stamp as u32 {
+        if sk.saw_tstamp && sk.rcv_tsecr == sk.retrans_stamp {
             // The first SYN was answered: it had not been lost. [tcp_try_undo_spurious_syn]
             sk.undo = false;
         }
@@ -86,13 +86,13 @@ impl Kernel {
         let jiffies = self.clock.jiffies(cx.now);
         let sk = &mut self.socks[id];
         sk.copied_seq = sk.rcv_nxt;
-        sk.ack.lrcvtime = jiffies;
+        sk.ack.lrcvtime = jiffies.stamp();
         self.initialize_rcv_mss(id);
         self.set_state(id, TcpState::Established, cx);
         self.init_transfer(id);
         self.begin_keepalive(id, cx.now);
         let sk = &mut self.socks[id];
-        sk.lsndtime = jiffies;
+        sk.lsndtime = jiffies.stamp();
         sk.retrans_stamp = 0;
         if !sk.wscale_ok {
             sk.pred_win = Some(sk.snd_wnd as u16);
@@ -100,15 +100,15 @@ impl Kernel {
         self.wake(id);
         let waits = core::mem::take(&mut self.socks[id].write_pending);
         let sk = &self.socks[id];
-        if waits || sk.opt.defer_accept > 0 || self.in_pingpong_mode(id) {
+        if waits || sk.rare().opt.defer_accept > 0 || self.in_pingpong_mode(id) {
             // The program is about to speak: its data will carry the ACK.
             let max = self.clock.from_millis(200);
             let now = self.clock.jiffies(cx.now);
             let sk = &mut self.socks[id];
             sk.ack.scheduled = true;
             sk.ack.timer = true;
-            sk.ack.timeout = now + max;
-            let due = sk.ack.timeout;
+            let due = now + max;
+            sk.ack.timeout = due.stamp();
             self.enter_quickack_mode(id);
             self.arm(id, crate::timer::Kind::DelayedAck, now, due);
             return;
@@ -145,8 +145,8 @@ impl Kernel {
             sk.ts_recent_stamp = seconds;
         }
         let mut clamp = options.mss.unwrap_or(536).max(1);
-        if sk.opt.max_seg > 0 {
-            clamp = clamp.min(sk.opt.max_seg);
+        if sk.rare().opt.max_seg > 0 {
+            clamp = clamp.min(sk.rare().opt.max_seg);
         }
         sk.mss_clamp = clamp;
     }

@@ -31,7 +31,7 @@ pub(crate) fn judge_close(sk: &Sock) -> CloseVerdict {
         CloseVerdict::Nothing
     } else if sk.unread() > 0 {
         CloseVerdict::ResetUnread
-    } else if sk.opt.linger == Some(0) {
+    } else if sk.rare().opt.linger == Some(0) {
         CloseVerdict::Disconnect
     } else {
         let (to, fin) = close_state(sk.state);
@@ -94,7 +94,7 @@ impl Kernel {
                 if fin {
                     self.send_fin(id, cx);
                 }
-                if let Some(seconds) = self.socks[id].opt.linger.filter(|&s| s > 0)
+                if let Some(seconds) = self.socks[id].rare().opt.linger.filter(|&s| s > 0)
                     && lingers_in(self.socks[id].state)
                 {
                     self.linger(id, seconds, cx);
@@ -150,7 +150,7 @@ impl Kernel {
         }
         cx.sink.note(|| Note::Orphaned { flow, state });
         if state == TcpState::FinWait2 {
-            if self.socks[id].opt.linger2 < 0 {
+            if self.socks[id].rare().opt.linger2 < 0 {
                 self.abort(id, Cause::RstLinger2Close, cx);
                 self.counters.inc(Mib::TCPAbortOnLinger);
                 return self.destroy(id);

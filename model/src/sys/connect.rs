@@ -147,10 +147,10 @@ impl Kernel {
 
     /// The SYN, with the window it offers. `[tcp_connect]`
     fn send_syn(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
-        let advmss = self.advertised_mss(self.socks[id].opt.max_seg);
+        let advmss = self.advertised_mss(self.socks[id].rare().opt.max_seg);
         let rmem_max = self.sysctl.tcp_rmem[2];
         let rto = self.clock.from_secs(1).0 as u32;
-        let millis = self.clock.millis(cx.now).max(1);
+        let millis = (self.clock.millis(cx.now) as u32).max(1);
         let space = crate::tx::full_space(self.socks[id].opt.rcvbuf);
         let clamp = self.socks[id].first_clamp();
         let scale = self.sysctl.tcp_window_scaling != 0;

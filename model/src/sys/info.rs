@@ -5,7 +5,7 @@ use crate::flow::FourTuple;
 use crate::kernel::{Fd, Kernel, TcpInfo};
 use crate::sock::Sock;
 use crate::state::TcpState;
-use crate::time::{Instant, Jiffies};
+use crate::time::{Instant, Jiffies, Stamp};
 
 impl Kernel {
     /// getsockopt(TCP_INFO).
@@ -14,7 +14,7 @@ impl Kernel {
         let sk = &self.socks[id];
         let now = self.clock.jiffies(now);
         let micros = |jiffies: u32| self.clock.to_micros(Jiffies(u64::from(jiffies))) as u32;
-        let ago_ms = |then: Jiffies| (self.clock.to_micros(now - then) / 1000) as u32;
+        let ago_ms = |then: Stamp| (self.clock.to_micros(now.since(then)) / 1000) as u32;
         let mut info = TcpInfo {
             state: sk.state as u8,
             ca_state: sk.ca as u8,

@@ -64,7 +64,7 @@ impl Kernel {
         }
         let now = self.clock.jiffies(cx.now);
         let sk = &mut self.socks[id];
-        let mut idle = (now - sk.lsndtime).0;
+        let mut idle = now.since(sk.lsndtime).0;
         if sk.packets_out > 0 || !sk.unsent.is_empty() {
             return;
         }
@@ -82,12 +82,12 @@ impl Kernel {
         if sk.state == TcpState::Listen {
             return Err(Errno::ENOTCONN);
         }
-        if sk.early_fin == Some(sk.copied_seq) && len > 0 {
+        if sk.rare().early_fin == Some(sk.copied_seq) && len > 0 {
             sk.copied_seq += 1;
             sk.uncharge(1, 0);
             return Ok(0);
         }
-        let early_fin = sk.early_fin.filter(|fin| fin.after(sk.copied_seq));
+        let early_fin = sk.rare().early_fin.filter(|fin| fin.after(sk.copied_seq));
         let take = len.min(early_fin.map_or_else(|| sk.unread(), |fin| fin - sk.copied_seq));
         if take > 0 {
             let before = sk.rcv_nxt - sk.copied_seq;

@@ -51,7 +51,7 @@ impl Kernel {
             ready = ready.with(Ready::IN).with(Ready::RDHUP);
         }
         if !matches!(sk.state, TcpState::SynSent | TcpState::SynRecv) {
-            if sk.state != TcpState::Close && sk.unread() >= sk.opt.rcv_lowat.max(1) {
+            if sk.state != TcpState::Close && sk.unread() >= sk.rare().opt.rcv_lowat.max(1) {
                 ready = ready.with(Ready::IN);
             }
             if sk.send_shutdown || self.is_writeable(id) {

@@ -32,8 +32,8 @@ impl Kernel {
         match opt {
             SockOpt::ReuseAddr(on) => sk.opt.reuse_addr = on,
             SockOpt::ReusePort(on) => sk.opt.reuse_port = on,
-            SockOpt::Linger(seconds) => sk.opt.linger = seconds,
-            SockOpt::RcvLowat(bytes) => sk.opt.rcv_lowat = bytes.max(1),
+            SockOpt::Linger(seconds) => sk.rare_mut().opt.linger = seconds,
+            SockOpt::RcvLowat(bytes) => sk.rare_mut().opt.rcv_lowat = bytes.max(1),
             SockOpt::RcvBuf(bytes) => {
                 sk.opt.rcvbuf = bytes.saturating_mul(2).max(2304);
                 sk.opt.rcvbuf_locked = true;
@@ -60,25 +60,28 @@ impl Kernel {
                 if bytes < 0 || (bytes == 0 && sk.state != TcpState::Close) {
                     return Err(Errno::EINVAL);
                 }
-                sk.opt.window_clamp = if bytes == 0 { 0 } else { (bytes as u32).max(1152) };
+                sk.rare_mut().opt.window_clamp =
+                    if bytes == 0 { 0 } else { (bytes as u32).max(1152) };
                 if bytes > 0 && sk.state != TcpState::Close {
-                    sk.window_clamp = sk.opt.window_clamp;
+                    sk.window_clamp = sk.rare().opt.window_clamp;
                     sk.rcv_ssthresh = sk.rcv_ssthresh.min(sk.window_clamp);
                 }
             }
-            SockOpt::UserTimeout(ms) => sk.opt.user_timeout = ms,
+            SockOpt::UserTimeout(ms) => sk.rare_mut().opt.user_timeout = ms,
             SockOpt::Linger2(seconds) => self.set_linger2(id, seconds),
-            SockOpt::DeferAccept(seconds) => sk.opt.defer_accept = secs_to_retrans(seconds),
+            SockOpt::DeferAccept(seconds) => {
+                sk.rare_mut().opt.defer_accept = secs_to_retrans(seconds)
+            }
             SockOpt::MaxSeg(bytes) => {
                 if bytes != 0 && !(88..=32767).contains(&bytes) {
                     return Err(Errno::EINVAL);
                 }
-                sk.opt.max_seg = bytes as u16;
+                sk.rare_mut().opt.max_seg = bytes as u16;
             }
             SockOpt::KeepIdle(s) => return self.set_keepidle(id, s, cx),
-            SockOpt::KeepIntvl(s) => sk.opt.keep_intvl = checked(s, 32767)? as u16,
-            SockOpt::KeepCnt(n) => sk.opt.keep_cnt = checked(n, 127)? as u8,
-            SockOpt::SynCnt(n) => sk.opt.syn_cnt = checked(n, 127)? as u8,
+            SockOpt::KeepIntvl(s) => sk.rare_mut().opt.keep_intvl = checked(s, 32767)? as u16,
+            SockOpt::KeepCnt(n) => sk.rare_mut().opt.keep_cnt = checked(n, 127)? as u8,
+            SockOpt::SynCnt(n) => sk.rare_mut().opt.syn_cnt = checked(n, 127)? as u8,
         }
         Ok(())
     }
@@ -105,7 +108,7 @@ impl Kernel {
         seconds: i32,
         cx: &mut Cx<'_, impl Sink>,
     ) -> Result<(), Errno> {
-        self.socks[id].opt.keep_idle = checked(seconds, 32767)? as u16;
+        self.socks[id].rare_mut().opt.keep_idle = checked(seconds, 32767)? as u16;
         let sk = &self.socks[id];
         if sk.opt.keep_alive && !matches!(sk.state, TcpState::Close | TcpState::Listen) {
             let idle = self.keepalive_idle(id, cx.now);
@@ -143,7 +146,7 @@ impl Kernel {
         } else {
             self.sysctl.tcp_fin_timeout.clamp(0, 120) as i32
         };
-        self.socks[id].opt.linger2 = if seconds < 0 {
+        self.socks[id].rare_mut().opt.linger2 = if seconds < 0 {
             -1
         } else if seconds > limit {
             if self.behaviour.linger2_may_exceed_sysctl { 120 * hz } else { 0 }
@@ -157,7 +160,7 @@ impl Kernel {
         let id = self.sock_of(fd)?;
         let sk = &mut self.socks[id];
         let hz = i64::from(self.clock.hz);
-        let opt = sk.opt;
+        let (opt, rare) = (sk.opt, sk.rare().opt);
         let or = |set: i64, default: i64| if set == 0 { default } else { set };
         Ok(match name {
             OptName::ReuseAddr => opt.reuse_addr.into(),
@@ -169,22 +172,22 @@ impl Kernel {
             OptName::RcvBuf => opt.rcvbuf.into(),
             OptName::SndBuf => opt.sndbuf.into(),
             OptName::KeepAlive => opt.keep_alive.into(),
-            OptName::RcvLowat => opt.rcv_lowat.into(),
+            OptName::RcvLowat => rare.rcv_lowat.into(),
             OptName::NoDelay => opt.no_delay.into(),
             OptName::Cork => opt.cork.into(),
             OptName::QuickAck => (!self.in_pingpong_mode(id)).into(),
-            OptName::Linger2 => match opt.linger2 {
+            OptName::Linger2 => match rare.linger2 {
                 0 => self.sysctl.tcp_fin_timeout,
                 n if n < 0 => -1,
                 n => i64::from(n) / hz,
             },
-            OptName::DeferAccept => retrans_to_secs(opt.defer_accept),
-            OptName::UserTimeout => opt.user_timeout.into(),
-            OptName::KeepIdle => or(opt.keep_idle.into(), self.sysctl.tcp_keepalive_time),
-            OptName::KeepIntvl => or(opt.keep_intvl.into(), self.sysctl.tcp_keepalive_intvl),
-            OptName::KeepCnt => or(opt.keep_cnt.into(), self.sysctl.tcp_keepalive_probes),
+            OptName::DeferAccept => retrans_to_secs(rare.defer_accept),
+            OptName::UserTimeout => rare.user_timeout.into(),
+            OptName::KeepIdle => or(rare.keep_idle.into(), self.sysctl.tcp_keepalive_time),
+            OptName::KeepIntvl => or(rare.keep_intvl.into(), self.sysctl.tcp_keepalive_intvl),
+            OptName::KeepCnt => or(rare.keep_cnt.into(), self.sysctl.tcp_keepalive_probes),
             OptName::MaxSeg => match sk.state {
-                TcpState::Close | TcpState::Listen => or(opt.max_seg.into(), 536),
+                TcpState::Close | TcpState::Listen => or(rare.max_seg.into(), 536),
                 TcpState::Established
                 | TcpState::SynSent
                 | TcpState::SynRecv
@@ -196,7 +199,7 @@ impl Kernel {
                 | TcpState::Closing
                 | TcpState::NewSynRecv => sk.mss_cache.into(),
             },
-            OptName::SynCnt => or(opt.syn_cnt.into(), self.sysctl.tcp_syn_retries),
+            OptName::SynCnt => or(rare.syn_cnt.into(), self.sysctl.tcp_syn_retries),
             OptName::WindowClamp => sk.window_clamp.into(),
         })
     }

@@ -132,14 +132,16 @@ impl Kernel {
         sk.rcv_shutdown = false;
         sk.send_shutdown = false;
         sk.done = false;
-        sk.early_fin = None;
+        if let Some(rare) = &mut sk.rare {
+            rare.early_fin = None;
+            rare.dsack = None;
+        }
         sk.copied_seq = sk.rcv_nxt;
         sk.rmem = 0;
         sk.srtt_us = 0;
         sk.snd_cwnd = 10;
         sk.ack = crate::sock::AckState::default();
         sk.ofo = None;
-        sk.dsack = None;
         sk.tlp_high_seq = None;
         sk.ca = crate::sock::Ca::Open;
         sk.probes_out = 0;

@@ -48,7 +48,7 @@ impl Kernel {
 
     /// The orphan's FIN_WAIT2 has waited: what is left of it goes to a bucket, or it is reset.
     fn fin_wait2_timer(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) {
-        if self.socks[id].opt.linger2 >= 0 {
+        if self.socks[id].rare().opt.linger2 >= 0 {
             let rest = self.fin_time(id) - self.clock.from_secs(60).0 as i64;
             if rest > 0 {
                 return self.time_wait(id, TcpState::FinWait2, Jiffies(rest as u64), cx);
@@ -66,11 +66,11 @@ impl Kernel {
 
     fn keepalive_is_over(&self, id: SockId, idle: Jiffies) -> bool {
         let sk = &self.socks[id];
-        let user = u64::from(sk.opt.user_timeout);
+        let user = u64::from(sk.rare().opt.user_timeout);
         if user > 0 {
             return idle >= self.clock.from_millis(user) && sk.probes_out > 0;
         }
-        let most = match sk.opt.keep_cnt {
+        let most = match sk.rare().opt.keep_cnt {
             0 => self.sysctl.tcp_keepalive_probes as u32,
             n => u32::from(n),
         };
@@ -81,17 +81,17 @@ impl Kernel {
     pub(crate) fn keepalive_idle(&self, id: SockId, now: Instant) -> Jiffies {
         let sk = &self.socks[id];
         let now = self.clock.jiffies(now);
-        (now - sk.ack.lrcvtime).min(now - sk.rcv_tstamp)
+        now.since(sk.ack.lrcvtime).min(now.since(sk.rcv_tstamp))
     }
     /// `[keepalive_time_when]`
     pub(crate) fn keepalive_time(&self, id: SockId) -> Jiffies {
-        self.clock.from_secs(match self.socks[id].opt.keep_idle {
+        self.clock.from_secs(match self.socks[id].rare().opt.keep_idle {
             0 => self.sysctl.tcp_keepalive_time as u64,
             n => u64::from(n),
         })
     }
     fn keepalive_interval(&self, id: SockId) -> Jiffies {
-        self.clock.from_secs(match self.socks[id].opt.keep_intvl {
+        self.clock.from_secs(match self.socks[id].rare().opt.keep_intvl {
             0 => self.sysctl.tcp_keepalive_intvl as u64,
             n => u64::from(n),
         })

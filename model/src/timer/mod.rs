@@ -7,26 +7,51 @@ mod retransmit;
 mod synack;
 pub mod wheel;
 
-use queue::NEVER;
+use queue::{NEVER, RARE};
 
 use crate::kernel::Kernel;
 use crate::sink::{Cx, Note, Sink, TimerKind};
 use crate::sock::Pending;
 use crate::state::TcpState;
-use crate::table::slab::{Id as _, ListenId, ReqId, SockId};
+use crate::table::slab::{ListenId, ReqId, SockId};
 use crate::time::{Instant, Jiffies};
 
-/// The timers of a full socket; their ids in the queue are `socket * 4 + kind`.
+/// The timers of a full socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
 pub(crate) enum Kind {
     /// RTO, tail loss probe, reordering or zero-window probe: see `Sock::pending`.
-    Write = 0,
-    DelayedAck = 1,
+    Write,
+    DelayedAck,
     /// `[sk_timer]`: keepalive, or FIN_WAIT2 of an orphan.
-    Keepalive = 2,
+    Keepalive,
     /// The end of a blocking close().
-    Linger = 3,
+    Linger,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Write, Self::DelayedAck, Self::Keepalive, Self::Linger];
+}
+
+/// A socket's timer in the queue. Few sockets ever have one of the last two.
+pub(crate) const fn timer_id(id: SockId, kind: Kind) -> u32 {
+    match kind {
+        Kind::Write => id.0 * 2,
+        Kind::DelayedAck => id.0 * 2 + 1,
+        Kind::Keepalive => RARE + id.0 * 2,
+        Kind::Linger => RARE + id.0 * 2 + 1,
+    }
+}
+
+/// Whose timer that is, and which.
+const fn timer_of(timer: u32) -> (SockId, Kind) {
+    let id = SockId(timer % RARE / 2);
+    match (timer < RARE, timer.is_multiple_of(2)) {
+        (true, true) => (id, Kind::Write),
+        (true, false) => (id, Kind::DelayedAck),
+        (false, true) => (id, Kind::Keepalive),
+        (false, false) => (id, Kind::Linger),
+    }
 }
 
 impl Kernel {
@@ -62,8 +87,9 @@ impl Kernel {
             let tick = Jiffies(next);
             if due[0] == next {
                 if let Some((timer, _)) = self.timers.pop_due(tick) {
-                    cx.sink.touched(|| self.socks[SockId(timer / 4)].flow);
-                    self.socket_timer(SockId(timer / 4), timer % 4, cx);
+                    let (id, kind) = timer_of(timer);
+                    cx.sink.touched(|| self.socks[id].flow);
+                    self.socket_timer(id, kind, cx);
                     self.settle(cx);
                 }
             } else if due[1] == next {
@@ -82,26 +108,26 @@ impl Kernel {
         }
     }
 
-    fn socket_timer(&mut self, id: SockId, kind: u32, cx: &mut Cx<'_, impl Sink>) {
+    fn socket_timer(&mut self, id: SockId, kind: Kind, cx: &mut Cx<'_, impl Sink>) {
         match kind {
-            0 => self.write_timer(id, cx),
-            1 => self.delack_timer(id, cx),
-            2 => self.keepalive_timer(id, cx),
-            _ => self.linger_timer(id, cx),
+            Kind::Write => self.write_timer(id, cx),
+            Kind::DelayedAck => self.delack_timer(id, cx),
+            Kind::Keepalive => self.keepalive_timer(id, cx),
+            Kind::Linger => self.linger_timer(id, cx),
         }
     }
 
     /// Arms a socket's timer for an absolute tick. `[sk_reset_timer]`
     pub(crate) fn arm(&mut self, id: SockId, kind: Kind, now: Jiffies, expires: Jiffies) {
-        self.timers.arm(id.index() * 4 + kind as u32, now, expires);
+        self.timers.arm(timer_id(id, kind), now, expires);
     }
     /// `[sk_stop_timer]`
     pub(crate) fn disarm(&mut self, id: SockId, kind: Kind) {
-        self.timers.cancel(id.index() * 4 + kind as u32);
+        self.timers.cancel(timer_id(id, kind));
     }
     /// Stops all timers of a socket. `[tcp_clear_xmit_timers]`
     pub(crate) fn disarm_all(&mut self, id: SockId) {
-        for kind in [Kind::Write, Kind::DelayedAck, Kind::Keepalive, Kind::Linger] {
+        for kind in Kind::ALL {
             self.disarm(id, kind);
         }
         self.socks[id].pending = Pending::None;
@@ -121,7 +147,6 @@ impl Kernel {
         let now = self.clock.jiffies(now);
         let sk = &mut self.socks[id];
         sk.pending = what;
-        sk.timeout = now + when;
         self.arm(id, Kind::Write, now, now + when);
     }
     /// Nothing is pending on the retransmit timer. `[inet_csk_clear_xmit_timer]`
@@ -162,6 +187,12 @@ impl Kernel {
         let cause = if soon { Cause::AckDelayedSoon } else { Cause::AckDelayed };
         self.send_ack(id, cause, cx);
         self.counters.inc(Mib::DelayedACKs);
+    }
+
+    /// Milliseconds since a socket noted the time; right up to 49 days, as in the kernel.
+    /// `[tcp_time_stamp_ts]`
+    pub(crate) const fn millis_since(&self, then: u32, now: Instant) -> u64 {
+        (self.clock.millis(now) as u32).wrapping_sub(then) as u64
     }
 
     /// The smallest RTO, jiffies. `[tcp_rto_min]`

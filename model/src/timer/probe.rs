@@ -17,15 +17,15 @@ impl Kernel {
         let sk = &mut self.socks[id];
         if sk.packets_out > 0 || sk.unsent.is_empty() {
             sk.probes_out = 0;
-            sk.probes_stamp = 0;
+            sk.stop_probing();
             return;
         }
-        let now_ms = self.clock.millis(cx.now).max(1);
+        let now_ms = (self.clock.millis(cx.now) as u32).max(1);
         let mut over = false;
-        if sk.probes_stamp == 0 {
-            sk.probes_stamp = now_ms;
-        } else if sk.opt.user_timeout > 0 {
-            over = now_ms - sk.probes_stamp >= u64::from(sk.opt.user_timeout);
+        if sk.rare().probes_stamp == 0 {
+            sk.rare_mut().probes_stamp = now_ms;
+        } else if sk.rare().opt.user_timeout > 0 {
+            over = now_ms.wrapping_sub(sk.rare().probes_stamp) >= sk.rare().opt.user_timeout;
         }
         let mut most = self.sysctl.tcp_retries2 as u32;
         if self.socks[id].dead {
@@ -49,7 +49,7 @@ impl Kernel {
         if sk.packets_out > 0 || sk.unsent.is_empty() {
             sk.probes_out = 0;
             sk.backoff = 0;
-            sk.probes_stamp = 0;
+            sk.stop_probing();
             return;
         }
         sk.probes_out = sk.probes_out.saturating_add(1);
@@ -103,14 +103,14 @@ impl Kernel {
     /// `[tcp_clamp_probe0_to_user_timeout]`
     pub(crate) fn clamp_probe(&self, id: SockId, when: Jiffies, now: Instant) -> Jiffies {
         let sk = &self.socks[id];
-        let user = u64::from(sk.opt.user_timeout);
+        let user = u64::from(sk.rare().opt.user_timeout);
         if user == 0 || !self.behaviour.counts_every_timeout {
             return when;
         }
-        let since = if sk.probes_stamp == 0 {
+        let since = if sk.rare().probes_stamp == 0 {
             0
         } else {
-            self.clock.millis(now).saturating_sub(sk.probes_stamp)
+            self.millis_since(sk.rare().probes_stamp, now)
         };
         let left = self.clock.from_millis(user.saturating_sub(since));
         when.min(left.max(Jiffies(2)))

@@ -5,13 +5,16 @@
 //! levels, the earliest tick is known exactly at all times, and time in which nothing fires costs
 //! nothing. The same works for 3.10, whose slack makes far expiries round as well.
 
+mod nodes;
+
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::wheel::{self, Place, Rounding};
-use crate::table::slab::reach;
 use crate::time::Jiffies;
+pub(crate) use nodes::RARE;
+use nodes::{IDLE, LATE, NIL, Node, Nodes, SLOT_BITS};
 
 /// Pending timers, each with an id from a dense range chosen by the caller.
 ///
@@ -23,8 +26,7 @@ use crate::time::Jiffies;
 #[derive(Clone, Debug)]
 pub struct TimerQueue {
     rounding: Rounding,
-    /// By id.
-    nodes: Vec<Node>,
+    nodes: Nodes,
     levels: Vec<Level>,
     /// Bit n: level n is not empty.
     occupied: u64,
@@ -44,7 +46,7 @@ impl TimerQueue {
     pub const fn new(rounding: Rounding) -> Self {
         Self {
             rounding,
-            nodes: Vec::new(),
+            nodes: Nodes::new(),
             levels: Vec::new(),
             occupied: 0,
             late: BTreeMap::new(),
@@ -57,15 +59,14 @@ impl TimerQueue {
     /// Arms timer `id` at tick `now` for tick `expires`, anew if it is pending `[mod_timer]`.
     pub fn arm(&mut self, id: u32, now: Jiffies, expires: Jiffies) {
         self.cancel(id);
-        let index = id as usize;
-        reach(&mut self.nodes, index, Node::IDLE);
+        self.nodes.reach(id);
         let place = wheel::place(self.rounding, now, expires);
         self.armed += 1;
         if !self.link(id, expires.0, place) {
             self.late.insert((place.fires.0, self.armed), id);
-            let mut node = Node { expires: expires.0, armed: self.armed, slot: LATE, ..Node::IDLE };
+            let mut node = Node::new(expires.0, self.armed, LATE, NIL);
             node.set_late_fires(place.fires.0);
-            self.nodes[index] = node;
+            self.nodes[id] = node;
         }
         self.len += 1;
         if self.next == UNKNOWN {
@@ -84,12 +85,12 @@ impl TimerQueue {
 
     #[inline(never)]
     fn take_off(&mut self, id: u32) {
-        let node = &mut self.nodes[id as usize];
+        let node = &mut self.nodes[id];
         let was = *node;
-        node.slot = IDLE;
+        node.set_idle();
         self.len -= 1;
-        if was.slot == LATE {
-            self.late.remove(&(was.late_fires(), was.armed));
+        if was.slot() == LATE {
+            self.late.remove(&(was.late_fires(), was.armed()));
             self.next = UNKNOWN;
         } else {
             self.unlink(was);
@@ -99,13 +100,13 @@ impl TimerQueue {
     /// Whether timer `id` is armed and has not fired.
     #[inline(always)]
     pub fn is_pending(&self, id: u32) -> bool {
-        self.nodes.get(id as usize).is_some_and(|n| n.slot != IDLE)
+        self.nodes.get(id).is_some_and(|n| n.slot() != IDLE)
     }
 
     /// The tick that timer `id` was armed for, before rounding.
     pub fn expires(&self, id: u32) -> Option<Jiffies> {
-        let node = self.nodes.get(id as usize)?;
-        (node.slot != IDLE).then_some(Jiffies(node.expires))
+        let node = self.nodes.get(id)?;
+        (node.slot() != IDLE).then_some(Jiffies(node.expires))
     }
 
     /// How many timers are pending.
@@ -153,7 +154,7 @@ impl TimerQueue {
     /// Memory held, in bytes.
     pub fn bytes(&self) -> usize {
         let levels: usize = self.levels.iter().map(Level::bytes).sum();
-        self.nodes.capacity() * size_of::<Node>() + levels + self.late.len() * 32
+        self.nodes.bytes() + levels + self.late.len() * 32
     }
 
     /// The timer to fire first; something must be pending, at tick `next` first.
@@ -169,7 +170,7 @@ impl TimerQueue {
             let granule = level.first();
             if granule << level.shift == next {
                 let id = level.slots[level.slot_of(granule)].head;
-                first = first.min((self.nodes[id as usize].armed, id));
+                first = first.min((self.nodes[id].armed(), id));
             }
         }
         first.1
@@ -208,33 +209,28 @@ impl TimerQueue {
         if last == NIL {
             list.head = id;
         } else {
-            self.nodes[last as usize].next = id;
+            self.nodes[last].next = id;
         }
-        self.nodes[id as usize] = Node {
-            expires,
-            armed: self.armed,
-            previous: last,
-            next: NIL,
-            slot: (n as u32) << SLOT_BITS | slot as u32,
-        };
+        let place = (n as u16) << SLOT_BITS | slot as u16;
+        self.nodes[id] = Node::new(expires, self.armed, place, last);
         true
     }
 
     /// Takes what `node` was out of its slot.
     fn unlink(&mut self, node: Node) {
-        let n = (node.slot >> SLOT_BITS) as usize;
-        let slot = (node.slot & ((1 << SLOT_BITS) - 1)) as usize;
+        let n = usize::from(node.slot() >> SLOT_BITS);
+        let slot = usize::from(node.slot() & ((1 << SLOT_BITS) - 1));
         let level = &mut self.levels[n];
         let list = &mut level.slots[slot];
         if node.previous == NIL {
             list.head = node.next;
         } else {
-            self.nodes[node.previous as usize].next = node.next;
+            self.nodes[node.previous].next = node.next;
         }
         if node.next == NIL {
             list.tail = node.previous;
         } else {
-            self.nodes[node.next as usize].previous = node.previous;
+            self.nodes[node.next].previous = node.previous;
         }
         if list.head == NIL {
             level.set.remove(slot);
@@ -254,41 +250,6 @@ impl TimerQueue {
 pub(crate) const NEVER: u64 = u64::MAX;
 /// Not a tick: see [`TimerQueue::next`].
 const UNKNOWN: u64 = u64::MAX - 1;
-/// Not an id: the end of a list.
-const NIL: u32 = u32::MAX;
-/// In [`Node::slot`]: not pending.
-const IDLE: u32 = u32::MAX;
-/// In [`Node::slot`]: pending in [`TimerQueue::late`].
-const LATE: u32 = u32::MAX - 1;
-/// Bits of [`Node::slot`] that say which slot; the level lies above them.
-const SLOT_BITS: u32 = 10;
-
-/// A timer.
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    /// As asked for, in ticks.
-    expires: u64,
-    /// The value of [`TimerQueue::armed`] when it was armed.
-    armed: u64,
-    previous: u32,
-    next: u32,
-    slot: u32,
-}
-
-impl Node {
-    const IDLE: Self = Self { expires: 0, armed: 0, previous: NIL, next: NIL, slot: IDLE };
-
-    /// The firing tick of a late timer, which is in no list and has its links to spare.
-    const fn late_fires(&self) -> u64 {
-        (self.previous as u64) << 32 | self.next as u64
-    }
-
-    const fn set_late_fires(&mut self, fires: u64) {
-        self.previous = (fires >> 32) as u32;
-        self.next = fires as u32;
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 struct List {
     head: u32,

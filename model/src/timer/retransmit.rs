@@ -95,11 +95,11 @@ impl Kernel {
     fn clamp_to_user_timeout(&self, id: SockId, now: Instant) -> Jiffies {
         let sk = &self.socks[id];
         let rto = Jiffies(u64::from(sk.rto));
-        let limit = u64::from(sk.opt.user_timeout);
+        let limit = u64::from(sk.rare().opt.user_timeout);
         if limit == 0 || !self.behaviour.counts_every_timeout {
             return rto;
         }
-        let elapsed = self.clock.millis(now).saturating_sub(sk.retrans_stamp);
+        let elapsed = self.millis_since(sk.retrans_stamp, now);
         match limit.checked_sub(elapsed) {
             None | Some(0) => Jiffies(1),
             Some(left) => rto.min(self.clock.from_millis(left)),
@@ -109,9 +109,9 @@ impl Kernel {
     /// Has the connection gone too far? If so it is gone already. `[tcp_write_timeout]`
     fn write_timeout(&mut self, id: SockId, cx: &mut Cx<'_, impl Sink>) -> bool {
         let sk = &self.socks[id];
-        let mut user = sk.opt.user_timeout;
+        let mut user = sk.rare().opt.user_timeout;
         let expired = if matches!(sk.state, TcpState::SynSent | TcpState::SynRecv) {
-            let retries = match sk.opt.syn_cnt {
+            let retries = match sk.rare().opt.syn_cnt {
                 0 => self.sysctl.tcp_syn_retries as u32,
                 n => u32::from(n),
             };
@@ -160,7 +160,7 @@ impl Kernel {
             let base = if opening { 1000 } else { self.rto_min_us() / 1000 };
             self.model_timeout(boundary, base)
         };
-        self.clock.millis(now).saturating_sub(sk.retrans_stamp) >= limit
+        self.millis_since(sk.retrans_stamp, now) >= limit
     }
 
     /// The time that `boundary` doublings take, milliseconds. `[tcp_model_timeout]`
@@ -186,18 +186,18 @@ impl Kernel {
     fn zero_window_timed_out(&self, id: SockId, now: Instant) -> bool {
         let sk = &self.socks[id];
         let limit = self.rto_max();
-        let quiet = self.clock.jiffies(now) - sk.rcv_tstamp;
+        let quiet = self.clock.jiffies(now).since(sk.rcv_tstamp);
         if !self.behaviour.counts_every_timeout {
             return quiet > limit;
         }
         // [tcp_rtx_probe0_timed_out]
-        let user = u64::from(sk.opt.user_timeout);
+        let user = u64::from(sk.rare().opt.user_timeout);
         let timeout_ms = self.clock.to_micros(limit) / 1000 * 2;
         if self.clock.to_micros(quiet) / 1000 <= timeout_ms {
             return false;
         }
         let limit = if user > 0 { user.min(timeout_ms) } else { timeout_ms };
-        self.clock.millis(now).saturating_sub(sk.retrans_stamp) > limit
+        self.millis_since(sk.retrans_stamp, now) > limit
     }
 
     /// The connection dies of silence: no RST. `[tcp_write_err]`

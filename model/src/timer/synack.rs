@@ -27,7 +27,7 @@ impl Kernel {
     fn request_round(&mut self, req: ReqId, crowded: bool, cx: &mut Cx<'_, impl Sink>) {
         let request = self.requests[req];
         let listener = &self.listeners[request.listener];
-        let opt = self.socks[listener.sock].opt;
+        let opt = self.socks[listener.sock].rare().opt;
         let most = match opt.syn_cnt {
             0 => self.sysctl.tcp_synack_retries as u32,
             n => u32::from(n),

@@ -40,7 +40,7 @@ impl Kernel {
         }
         let sk = &self.socks[id];
         let filled = sk.rcv_nxt - sk.rcv_wup > u32::from(sk.ack.rcv_mss);
-        let drained = sk.rcv_nxt - sk.copied_seq < sk.opt.rcv_lowat;
+        let drained = sk.rcv_nxt - sk.copied_seq < sk.rare().opt.rcv_lowat;
         let (quick, now) = (self.in_quickack_mode(id), sk.ack.now);
         let cause = if filled && (drained || self.window_to_offer(id) >= self.socks[id].rcv_wnd) {
             Cause::AckSecond
@@ -113,15 +113,16 @@ impl Kernel {
         }
         let mut due = now + Jiffies(ato);
         if sk.ack.timer {
-            if sk.ack.timeout <= now + Jiffies(ato / 4) {
+            let left = sk.ack.timeout.left(now);
+            if left <= Jiffies(ato / 4) {
                 return self.send_ack(id, Cause::AckDelayed, cx);
             }
-            due = due.min(sk.ack.timeout);
+            due = due.min(now + left);
         }
         let ack = &mut self.socks[id].ack;
         ack.scheduled = true;
         ack.timer = true;
-        ack.timeout = due;
+        ack.timeout = due.stamp();
         self.arm(id, Kind::DelayedAck, now, due);
     }
 

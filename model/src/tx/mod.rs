@@ -57,8 +57,8 @@ impl Kernel {
             sk.data_segs_out += count;
             // A reply within ato of the last payload makes the socket interactive.
             // [tcp_event_data_sent]
-            sk.lsndtime = jiffies;
-            if (jiffies - sk.ack.lrcvtime).0 < u64::from(sk.ack.ato) {
+            sk.lsndtime = jiffies.stamp();
+            if jiffies.since(sk.ack.lrcvtime).0 < u64::from(sk.ack.ato) {
                 sk.ack.pingpong = sk.ack.pingpong.saturating_add(1);
             }
         }
@@ -142,8 +142,7 @@ impl Kernel {
         }
         let room = if sk.tstamp_ok { 3 } else { 4 };
         let blocks = sk
-            .dsack
-            .take()
+            .take_dsack()
             .into_iter()
             .chain(sk.ofo.as_ref().map_or(&[][..], |o| &o.sacks).iter().copied());
         for block in blocks.take(room) {

@@ -76,7 +76,7 @@ impl Kernel {
             self.transmit_queued(id, skb, cause, cx);
             begins_rto |= self.new_data_sent(id);
             if self.socks[id].ca == Ca::Recovery {
-                self.socks[id].prr_out += self.skbs[skb].segments();
+                self.socks[id].rare_mut().prr_out += self.skbs[skb].segments();
             }
             self.minshall_update(id, skb);
             sent = true;
@@ -242,7 +242,8 @@ impl Kernel {
     /// `[tcp_current_mss]`
     pub(crate) fn current_mss(&self, id: SockId) -> u32 {
         let sk = &self.socks[id];
-        let blocks = sk.ofo.as_ref().map_or(0, |o| o.sacks.len()) + usize::from(sk.dsack.is_some());
+        let blocks =
+            sk.ofo.as_ref().map_or(0, |o| o.sacks.len()) + usize::from(sk.rare().dsack.is_some());
         let blocks = blocks.min(if sk.tstamp_ok { 3 } else { 4 }) as u32;
         let sack_bytes = if blocks > 0 { 4 + 8 * blocks } else { 0 };
         u32::from(sk.mss_cache) - sack_bytes

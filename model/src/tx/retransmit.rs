@@ -28,7 +28,7 @@ impl Kernel {
                 self.socks[id].retrans_out += segments;
             }
         }
-        let now_ms = self.clock.millis(cx.now).max(1);
+        let now_ms = (self.clock.millis(cx.now) as u32).max(1);
         let sk = &mut self.socks[id];
         if sk.retrans_stamp == 0 {
             sk.retrans_stamp = now_ms;
@@ -231,8 +231,8 @@ impl Kernel {
         let sk = &mut self.socks[id];
         sk.frto = sk.ca < Ca::Recovery || sk.retransmits > 0;
         if sk.ca <= Ca::Disorder || !sk.high_seq.after(sk.snd_una) || sk.retransmits == 0 {
-            sk.prior_ssthresh = sk.snd_ssthresh;
-            sk.prior_cwnd = sk.snd_cwnd;
+            sk.rare_mut().prior_ssthresh = sk.snd_ssthresh;
+            sk.rare_mut().prior_cwnd = sk.snd_cwnd;
             sk.snd_ssthresh = (sk.snd_cwnd / 2).max(2);
             sk.undo = true;
         }
@@ -291,7 +291,7 @@ impl Kernel {
                 self.counters.inc(mib);
                 let segments = self.skbs[skb].segments();
                 if self.socks[id].ca == Ca::Recovery {
-                    self.socks[id].prr_out += segments;
+                    self.socks[id].rare_mut().prr_out += segments;
                 }
                 if self.socks[id].rtx.head() == Some(skb) {
                     let rto = crate::time::Jiffies(u64::from(self.socks[id].rto));

@@ -11,10 +11,11 @@ use crate::seq::Seq;
 use crate::sink::Cx;
 use crate::sock::Sock;
 use crate::state::TcpState;
-use crate::table::slab::{Id as _, SockId};
+use crate::table::slab::SockId;
 use crate::test_host::config;
 use crate::text_table::{check, flags};
 use crate::time::Instant;
+use crate::timer::{Kind, timer_id};
 
 const RCV_NXT: Seq = Seq(0xffff_fffe);
 
@@ -60,7 +61,7 @@ fn an_orphan_whose_fin_is_acknowledged() {
     check(TABLE, |_, row| {
         let mut sk = Sock::new(250, 131_072, 16_384);
         sk.rcv_nxt = RCV_NXT;
-        sk.opt.linger2 = row.number("linger2").unwrap() as i32;
+        sk.rare_mut().opt.linger2 = row.number("linger2").unwrap() as i32;
         let seg = Segment {
             seq: Seq(RCV_NXT.0.wrapping_add(row.number("seq").unwrap() as u32)),
             len: row.number("len").unwrap() as u16,
@@ -104,7 +105,7 @@ fn keepalive_that_was_asked_for_early_begins() {
         let (mut k, id) = host();
         k.socks[id].opt.keep_alive = asked;
         k.begin_keepalive(id, Instant::ZERO);
-        let timers = id.index() * 4..id.index() * 4 + 4;
+        let timers = Kind::ALL.map(|kind| timer_id(id, kind)).into_iter();
         let due: Vec<u64> = timers.filter_map(|t| k.timers.expires(t)).map(|at| at.0).collect();
         let now = k.clock.jiffies(Instant::ZERO).0;
         let hours = if asked { alloc::vec![now + 7_200_000] } else { Vec::new() };

@@ -55,7 +55,7 @@ fn close_in_every_state() {
         sk.state = state(row.get("state"));
         sk.done = row.get("fin") == "yes";
         sk.rcv_nxt = sk.copied_seq + row.number("queued").unwrap() as u32 + u32::from(sk.done);
-        sk.opt.linger = row.number("linger").map(|s| s as u32);
+        sk.rare_mut().opt.linger = row.number("linger").map(|s| s as u32);
         match judge_close(&sk) {
             CloseVerdict::Nothing => "nothing".into(),
             CloseVerdict::ResetUnread => "reset unread".into(),

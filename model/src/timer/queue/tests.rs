@@ -172,6 +172,6 @@ fn nothing_is_late_when_popped_in_time() {
 }
 
 #[test]
-fn a_node_is_four_words() {
-    assert_eq!(size_of::<Node>(), 32);
+fn a_node_is_three_words() {
+    assert_eq!(size_of::<Node>(), 24);
 }
