@@ -4,7 +4,7 @@ use finwait_model::time::Span;
 use finwait_sim::watch::Count;
 use finwait_sim::world::World;
 
-use crate::world::{Measured, Shape, cpu_ns, live_buckets};
+use crate::world::{Measured, Shape, live_buckets};
 
 /// Prints `series,x,live,lifecycles,ns,digest`: by live buckets, by the rate, by the number of
 /// hosts.
@@ -68,6 +68,13 @@ fn pass(world: &mut World, rate: u64, lifecycles: u64) -> f64 {
     let (before, cpu) = (world.lifecycles(), cpu_ns());
     world.run_until(world.now() + Span::nanos(lifecycles * 1_000_000_000 / rate), &mut Count);
     (cpu_ns() - cpu) as f64 / (world.lifecycles() - before).max(1) as f64
+}
+
+/// Processor time of this thread so far in nanoseconds, without ticks: the first number of
+/// /proc/thread-self/schedstat.
+fn cpu_ns() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    stat.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
 }
 
 /// Nanoseconds of processor time for each lifecycle.

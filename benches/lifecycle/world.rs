@@ -135,10 +135,3 @@ pub(crate) fn cpu_ms() -> u64 {
     let field = |n: usize| behind_name.split_whitespace().nth(n).and_then(|f| f.parse().ok());
     (field(11).unwrap_or(0) + field(12).unwrap_or(0)) * 10
 }
-
-/// The same in nanoseconds, of this thread alone and without ticks: the first number of
-/// /proc/thread-self/schedstat.
-pub(crate) fn cpu_ns() -> u64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    stat.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
-}
