@@ -160,6 +160,14 @@ pub(crate) fn updates_window(sk: &Sock, seg: &Segment, kernel: &Behaviour) -> bo
 }
 
 impl Kernel {
+    /// How much older than the last one a timestamp may be that the network has delayed.
+    /// `[tcp_tsval_replay]`
+    fn replay_ms(&self, sk: &Sock) -> u32 {
+        let rto_ms = self.clock.to_micros(crate::time::Jiffies(u64::from(sk.rto))) / 1000;
+        let replay = if self.behaviour.silences_old_paws_acks { rto_ms * 12 / 10 } else { rto_ms };
+        replay as u32
+    }
+
     /// Judges and acts; true if the segment goes on. `syn_is_error`: an established socket
     /// counts a SYN in InErrs.
     pub(crate) fn validate(
@@ -171,11 +179,11 @@ impl Kernel {
     ) -> bool {
         let now = self.clock.jiffies(cx.now);
         let sk = &self.socks[id];
-        let rto_ms = self.clock.to_micros(crate::time::Jiffies(u64::from(sk.rto))) / 1000;
-        let replay_ms =
-            if self.behaviour.silences_old_paws_acks { rto_ms * 12 / 10 } else { rto_ms };
-        let seconds = self.clock.seconds(cx.now);
-        let verdict = judge(sk, seg, seconds, replay_ms as u32, &self.behaviour);
+        // What time it is and how late a segment may be only matters to one that is old.
+        let old = (sk.ts_recent.wrapping_sub(sk.rcv_tsval) as i32) > 1;
+        let (seconds, replay_ms) =
+            if old { (self.clock.seconds(cx.now), self.replay_ms(sk)) } else { (0, 0) };
+        let verdict = judge(sk, seg, seconds, replay_ms, &self.behaviour);
         let mut last = sk.last_oow;
         match verdict {
             Verdict::Pass => return true,

@@ -6,6 +6,7 @@
 //! nothing. The same works for 3.10, whose slack makes far expiries round as well.
 
 mod nodes;
+mod young;
 
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -14,19 +15,23 @@ use alloc::vec::Vec;
 use super::wheel::{self, Place, Rounding};
 use crate::time::Jiffies;
 pub(crate) use nodes::RARE;
-use nodes::{IDLE, LATE, NIL, Node, Nodes, SLOT_BITS};
+use nodes::{IDLE, LATE, NIL, Node, Nodes, SLOT_BITS, YOUNG};
+use young::Young;
 
 /// Pending timers, each with an id from a dense range chosen by the caller.
 ///
 /// Timers come out in the order of (firing tick, order of arming). Time given to [`Self::arm`] must
 /// not run backwards. Tables grow to the largest id; arming and cancelling allocate nothing else.
 ///
-/// Most timers are armed anew or cancelled long before they fire. So neither looks for the earliest
-/// one that is left: [`Self::next`] does, when somebody asks and the old answer is gone.
+/// Most timers are armed anew or cancelled long before they fire, many within a round trip. So those
+/// armed last wait in a short list before they come into the wheel, and nobody looks for the earliest
+/// one that is left before somebody asks ([`Self::next`]) and the old answer is gone.
 #[derive(Clone, Debug)]
 pub struct TimerQueue {
     rounding: Rounding,
     nodes: Nodes,
+    /// Those armed last.
+    young: Young,
     levels: Vec<Level>,
     /// Bit n: level n is not empty.
     occupied: u64,
@@ -47,6 +52,7 @@ impl TimerQueue {
         Self {
             rounding,
             nodes: Nodes::new(),
+            young: Young::new(),
             levels: Vec::new(),
             occupied: 0,
             late: BTreeMap::new(),
@@ -62,17 +68,33 @@ impl TimerQueue {
         self.nodes.reach(id);
         let place = wheel::place(self.rounding, now, expires);
         self.armed += 1;
-        if !self.link(id, expires.0, place) {
-            self.late.insert((place.fires.0, self.armed), id);
-            let mut node = Node::new(expires.0, self.armed, LATE, NIL);
-            node.set_late_fires(place.fires.0);
-            self.nodes[id] = node;
+        if self.young.is_full() {
+            self.settle_young();
         }
+        let index = self.young.push(id, place);
+        self.nodes[id] = Node::new(expires.0, self.armed, YOUNG, index);
         self.len += 1;
         if self.next == UNKNOWN {
             return;
         }
         self.next = self.next.min(place.fires.0);
+    }
+
+    /// Those that are not so young any more come into the wheel, in the order of arming.
+    #[cold]
+    fn settle_young(&mut self) {
+        let nodes = &self.nodes;
+        self.young.sort_by_key(|id| nodes[id].armed());
+        for (id, place) in self.young.take_all() {
+            let Node { expires, .. } = self.nodes[id];
+            let armed = self.nodes[id].armed();
+            if !self.link(id, expires, armed, place) {
+                self.late.insert((place.fires.0, armed), id);
+                let mut node = Node::new(expires, armed, LATE, NIL);
+                node.set_late_fires(place.fires.0);
+                self.nodes[id] = node;
+            }
+        }
     }
 
     /// Stops timer `id`; nothing happens if it is not pending `[del_timer]`.
@@ -89,11 +111,21 @@ impl TimerQueue {
         let was = *node;
         node.set_idle();
         self.len -= 1;
-        if was.slot() == LATE {
-            self.late.remove(&(was.late_fires(), was.armed()));
-            self.next = UNKNOWN;
-        } else {
-            self.unlink(was);
+        match was.slot() {
+            YOUNG => {
+                let (fires, moved) = self.young.remove(was.previous);
+                if let Some(moved) = moved {
+                    self.nodes[moved].previous = was.previous;
+                }
+                if fires == self.next {
+                    self.next = UNKNOWN;
+                }
+            }
+            LATE => {
+                self.late.remove(&(was.late_fires(), was.armed()));
+                self.next = UNKNOWN;
+            }
+            _ => self.unlink(was),
         }
     }
 
@@ -165,6 +197,9 @@ impl TimerQueue {
         {
             first = (armed, id);
         }
+        for id in self.young.firing_at(next) {
+            first = first.min((self.nodes[id].armed(), id));
+        }
         for n in bits(self.occupied) {
             let level = &self.levels[n];
             let granule = level.first();
@@ -182,11 +217,11 @@ impl TimerQueue {
             let level = &self.levels[n];
             level.first() << level.shift
         });
-        ticks.fold(late, u64::min)
+        ticks.fold(late.min(self.young.next()), u64::min)
     }
 
     /// Appends a timer to its slot. False if the slot may hold another tick's timers.
-    fn link(&mut self, id: u32, expires: u64, place: Place) -> bool {
+    fn link(&mut self, id: u32, expires: u64, armed: u64, place: Place) -> bool {
         let n = place.level as usize;
         while self.levels.len() <= n {
             let level = self.levels.len() as u32;
@@ -212,7 +247,7 @@ impl TimerQueue {
             self.nodes[last].next = id;
         }
         let place = (n as u16) << SLOT_BITS | slot as u16;
-        self.nodes[id] = Node::new(expires, self.armed, place, last);
+        self.nodes[id] = Node::new(expires, armed, place, last);
         true
     }
 

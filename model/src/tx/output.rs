@@ -114,13 +114,13 @@ impl Kernel {
         if !self.behaviour.grows_pieces_when_sent {
             return;
         }
-        let mss = self.current_mss(id);
         let Some(head) = self.socks[id].unsent.head() else { return };
+        let Some(behind) = skb::next(&self.skbs, head) else { return };
+        let mss = self.current_mss(id);
         let most = mss * quota.min(self.burst_segments(id, mss));
         let Some(room) = most.checked_sub(self.skbs[head].len()).filter(|&room| room > 0) else {
             return;
         };
-        let Some(behind) = skb::next(&self.skbs, head) else { return };
         let piece = self.skbs[behind];
         let taken = room.min(piece.len());
         if taken == 0 {

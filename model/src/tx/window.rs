@@ -31,8 +31,7 @@ impl Kernel {
             if new == 0 {
                 self.counters.inc(Mib::TCPWantZeroWindowAdv);
             }
-            let granule = 1u32 << sk.rcv_wscale;
-            new = current.div_ceil(granule) * granule;
+            new = round_up(current, sk.rcv_wscale);
         }
         sk.rcv_wnd = new;
         sk.rcv_wup = sk.rcv_nxt;
@@ -58,18 +57,17 @@ impl Kernel {
         if full == 0 {
             return 0;
         }
-        let granule = 1u32 << sk.rcv_wscale;
         let mut free = free;
         if free < full / 2 {
             sk.ack.quick = 0;
-            free -= free % granule;
+            free = free >> sk.rcv_wscale << sk.rcv_wscale;
             if free < allowed / 16 || free < mss {
                 return 0;
             }
         }
         free = free.min(sk.rcv_ssthresh);
         if sk.rcv_wscale > 0 {
-            return free.div_ceil(granule) * granule;
+            return round_up(free, sk.rcv_wscale);
         }
         let window = sk.rcv_wnd;
         if window + mss <= free || window > free {
@@ -80,6 +78,12 @@ impl Kernel {
             window
         }
     }
+}
+
+/// To the next multiple of 2^`shift`, which is what a window field can say.
+const fn round_up(window: u32, shift: u8) -> u32 {
+    let below = (1u32 << shift) - 1;
+    (window + below) >> shift << shift
 }
 
 /// Payload that a receive buffer takes: half of it, the rest is overhead. `[tcp_full_space]`

@@ -13,6 +13,8 @@ pub(super) const NIL: u32 = u32::MAX;
 pub(super) const IDLE: u16 = u16::MAX;
 /// In [`Node::slot`]: pending in `late`.
 pub(super) const LATE: u16 = u16::MAX - 1;
+/// In [`Node::slot`]: pending in `young`, at the place that [`Node::previous`] says.
+pub(super) const YOUNG: u16 = u16::MAX - 2;
 /// Bits of [`Node::slot`] that say which slot; the level lies above them.
 pub(super) const SLOT_BITS: u32 = 10;
 
@@ -30,7 +32,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) const IDLE: Self = Self { expires: 0, place: IDLE as u64, previous: NIL, next: NIL };
 
-    /// Level and slot, [`IDLE`] or [`LATE`].
+    /// Level and slot, [`IDLE`], [`LATE`] or [`YOUNG`].
     pub(super) const fn slot(&self) -> u16 {
         self.place as u16
     }
