@@ -243,7 +243,7 @@ impl Kernel {
             ts_recent: sk.ts_recent,
             ts_recent_stamp: sk.ts_recent_stamp,
             ts_offset: sk.ts_offset,
-            entry_ms: self.clock.millis(now),
+            entry_ms: self.clock.millis(now) as u32,
             last_oow: 0,
             timeout: own.0 as u32,
             substate,

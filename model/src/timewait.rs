@@ -6,7 +6,7 @@ use crate::seq::Seq;
 use crate::state::TcpState;
 use crate::table::ehash::Entry;
 
-/// A bucket, FIN_WAIT2 or TIME_WAIT; exactly one cache line.
+/// A bucket, FIN_WAIT2 or TIME_WAIT.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeWait {
     /// The connection, as it sent.
@@ -20,8 +20,8 @@ pub struct TimeWait {
     /// Seconds of kernel time when `ts_recent` was taken; 0: no timestamps.
     pub(crate) ts_recent_stamp: u32,
     pub(crate) ts_offset: u32,
-    /// Milliseconds when the bucket was made. `[tw_entry_stamp]`
-    pub(crate) entry_ms: u64,
+    /// Milliseconds when the bucket was made, in 32 bits as in the kernel. `[tw_entry_stamp]`
+    pub(crate) entry_ms: u32,
     /// When the last limited reply went out, jiffies; 0: never.
     pub(crate) last_oow: u32,
     /// The bucket's own timeout in jiffies: 60 s, or 3.5 RTO with tcp_tw_recycle.
@@ -36,7 +36,7 @@ pub struct TimeWait {
     pub(crate) live: bool,
 }
 
-const _: () = assert!(size_of::<TimeWait>() == 64);
+const _: () = assert!(size_of::<TimeWait>() == 60);
 
 impl TimeWait {
     pub(crate) const REUSE_ADDR: u8 = 1;

@@ -169,7 +169,7 @@ impl Kernel {
     ) {
         self.state_counts[TcpState::FinWait2 as usize] -= 1;
         self.state_counts[TcpState::TimeWait as usize] += 1;
-        let millis = self.clock.millis(cx.now);
+        let millis = self.clock.millis(cx.now) as u32;
         let bucket = &mut self.buckets[tw];
         bucket.substate = TcpState::TimeWait;
         bucket.rcv_nxt = seg.end_seq();

@@ -74,10 +74,12 @@ impl Ehash {
     pub(crate) fn count(&mut self, delta: i32) {
         self.len = self.len.wrapping_add_signed(delta);
     }
-    /// More than four objects a chain: time to double. What is looked for most stands at the head of
-    /// its chain, being the youngest, so a longer chain costs less than more heads would.
+    /// More than three objects for two chains: time to double. What is looked for most stands at the
+    /// head of its chain, being the youngest, but a bucket that dies is the last of it, and connect()
+    /// looks through all of it for a four-tuple that is not there. Each object that they pass on their
+    /// way is a miss of the cache.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.len as usize > 4 * self.heads.len()
+        self.len as usize > self.heads.len() + self.heads.len() / 2
     }
     /// Twice the chains, all empty: the caller inserts everything again. Returns the old heads.
     pub(crate) fn double(&mut self) -> Vec<Entry> {

@@ -169,7 +169,7 @@ impl Kernel {
         let allowed = reuse == 1 || (reuse == 2 && loopback);
         allowed
             && tw.substate == TcpState::TimeWait
-            && self.clock.millis(now) > tw.entry_ms + self.sysctl.tcp_tw_reuse_delay as u64
+            && self.millis_since(tw.entry_ms, now) > self.sysctl.tcp_tw_reuse_delay as u64
     }
 
     /// bind(): takes a port, or finds one. `[inet_csk_get_port]`

@@ -326,7 +326,7 @@ fn a_bucket_takes_the_fin() {
         let stamp =
             if stamped { NOW_S as u32 } else { age.map_or(0, |a| (NOW_S as i64 - a) as u32) };
         assert_eq!(tw.ts_recent_stamp, stamp);
-        assert_eq!(tw.entry_ms, if stamped { NOW_S * 1000 } else { 0 });
+        assert_eq!(u64::from(tw.entry_ms), if stamped { NOW_S * 1000 } else { 0 });
         assert_eq!(left.0[0].ack, RCV_NXT + 1);
         k.check();
     }
