@@ -17,7 +17,7 @@ use crate::peer::Content;
 use crate::sample::{Peak, Sample};
 use crate::scenario::Scenario;
 use crate::stack::Platform;
-use crate::watch::Watch;
+use crate::watch::{Count, Watch};
 use crate::world::{Turns, World};
 
 /// What a run leaves behind.
@@ -128,16 +128,42 @@ pub struct Progress {
 }
 
 /// Runs a scenario from its beginning to its end.
-pub fn run(scenario: &Scenario, turns: Turns, progress: impl FnMut(Progress)) -> Outcome {
-    run_watched(scenario, turns, &mut crate::watch::Count, progress)
+pub fn run(scenario: &Scenario, turns: Turns, mut progress: impl FnMut(Progress)) -> Outcome {
+    run_alone(scenario, turns, &mut progress)
 }
 
 /// The same with somebody who looks on.
 pub fn run_watched(
     scenario: &Scenario,
     turns: Turns,
-    watch: &mut impl Watch,
+    watch: &mut dyn Watch,
     mut progress: impl FnMut(Progress),
+) -> Outcome {
+    run_with(scenario, turns, watch, &mut progress)
+}
+
+// The world's loop and all kernels are compiled here, once for either of the two, and not wherever
+// a scenario is run.
+
+fn run_alone(scenario: &Scenario, turns: Turns, progress: &mut dyn FnMut(Progress)) -> Outcome {
+    play(scenario, turns, Count, progress, |world, end, both| world.run_until(end, both))
+}
+
+fn run_with(
+    scenario: &Scenario,
+    turns: Turns,
+    watch: &mut dyn Watch,
+    progress: &mut dyn FnMut(Progress),
+) -> Outcome {
+    play(scenario, turns, watch, progress, |world, end, both| world.run_watched(end, both))
+}
+
+fn play<W: Watch>(
+    scenario: &Scenario,
+    turns: Turns,
+    watch: W,
+    progress: &mut dyn FnMut(Progress),
+    go: impl Fn(&mut World, Instant, &mut (Explain, W)),
 ) -> Outcome {
     let mut world = scenario.world_with(turns);
     let explain = Explain::new(world.hosts().len()).with_boxes(scenario.box_hosts());
@@ -147,7 +173,7 @@ pub fn run_watched(
     let every = scenario.sample.max(Span::nanos(scenario.duration.ns / MOST_SAMPLES));
     while world.now() < end {
         let next = end.min(world.now() + every);
-        world.run_until(next, &mut both);
+        go(&mut world, next, &mut both);
         let now: Vec<Sample> = world.hosts().iter().map(|h| Sample::of(h, next)).collect();
         let buckets = now.iter().map(|s| s.sockstat.tw).max().unwrap_or(0);
         for (samples, sample) in series.iter_mut().zip(&now) {

@@ -94,8 +94,12 @@ fn choice(args: &Args, plan: &RunPlan) -> Result<Choice, Failure> {
 }
 
 impl Watch for Recordings {
-    const NOTES: bool = true;
-    const STEPS: bool = true;
+    fn wants_notes(&self) -> bool {
+        true
+    }
+    fn wants_steps(&self) -> bool {
+        true
+    }
 
     fn sent(&mut self, sent: &Sent<'_>) {
         self.0.iter_mut().for_each(|recorder| recorder.sent(sent));

@@ -126,7 +126,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
 /// The run, with its counter-run if a story is told.
 fn simulate(
     plan: &RunPlan,
-    watch: &mut impl Watch,
+    watch: &mut dyn Watch,
     interrupt: &Interrupt,
     tells_story: bool,
 ) -> (Outcome, Option<Counter>) {
@@ -151,7 +151,7 @@ fn begin<'a>(
 }
 
 /// A run that ends early if somebody asks for it.
-fn with_bar(scenario: &Scenario, watch: &mut impl Watch, interrupt: &Interrupt) -> Outcome {
+fn with_bar(scenario: &Scenario, watch: &mut dyn Watch, interrupt: &Interrupt) -> Outcome {
     let bar = Bar::new(&scenario.name, scenario.duration);
     let mut watch = (interrupt.clone(), watch);
     let outcome = run_watched(scenario, Turns::Forward, &mut watch, |progress| bar.show(progress));
@@ -163,7 +163,7 @@ fn with_bar(scenario: &Scenario, watch: &mut impl Watch, interrupt: &Interrupt) 
 /// share nothing, so the result is the same on one core.
 fn both(
     plan: &RunPlan,
-    watch: &mut impl Watch,
+    watch: &mut dyn Watch,
     interrupt: &Interrupt,
 ) -> (Outcome, Option<Counter>) {
     let Some(other) = &plan.counter else {

@@ -156,12 +156,12 @@ impl Moment {
 
 impl<'s> Stage<'s> {
     /// Two hosts that have just booted, one of which listens.
-    pub fn new(schedule: &'s Schedule, watch: &mut impl Watch) -> Self {
+    pub fn new(schedule: &'s Schedule, watch: &mut dyn Watch) -> Self {
         Self::with_isns(schedule, [0; 2], watch)
     }
     /// The same, but each host draws initial sequence numbers that are larger by so much
     /// (`Kernel::shift_isn`): whatever they are, all else goes the same way.
-    pub fn with_isns(schedule: &'s Schedule, shifts: [u32; 2], watch: &mut impl Watch) -> Self {
+    pub fn with_isns(schedule: &'s Schedule, shifts: [u32; 2], watch: &mut dyn Watch) -> Self {
         let stack = |side: Side| {
             let setup = &schedule.hosts[side];
             let mut kernel = Kernel::new(&Config {
@@ -266,7 +266,7 @@ impl<'s> Stage<'s> {
         best
     }
     /// Lets the next thing happen; `false` if nothing happens any more, and the last moment stands.
-    pub fn step(&mut self, watch: &mut impl Watch) -> bool {
+    pub fn step(&mut self, watch: &mut dyn Watch) -> bool {
         if self.moment.last {
             return false;
         }
@@ -293,24 +293,24 @@ impl<'s> Stage<'s> {
         true
     }
     /// Timers of that host are due.
-    pub(super) fn timers(&mut self, side: Side, watch: &mut impl Watch) {
+    pub(super) fn timers(&mut self, side: Side, watch: &mut dyn Watch) {
         self.begins(side, Trigger::Timer, watch);
         self.enter(side, None, watch, |stack, cx| stack.run_timers(cx));
         self.ends(side, watch);
     }
     /// A program does something.
-    pub(super) fn program(&mut self, step: Step, watch: &mut impl Watch) {
+    pub(super) fn program(&mut self, step: Step, watch: &mut dyn Watch) {
         self.begins(step.side, Trigger::App(AppId(0)), watch);
         self.act(step, watch);
         self.ends(step.side, watch);
     }
-    fn arrival(&mut self, watch: &mut impl Watch) {
+    fn arrival(&mut self, watch: &mut dyn Watch) {
         if let Some(key) = self.wire.first_key_value().map(|(key, _)| *key) {
             self.arrive(key, watch);
         }
     }
     /// That segment arrives.
-    pub(super) fn arrive(&mut self, key: (Instant, u32), watch: &mut impl Watch) {
+    pub(super) fn arrive(&mut self, key: (Instant, u32), watch: &mut dyn Watch) {
         let Some(Flying { to, segment, conn, .. }) = self.wire.remove(&key) else { return };
         self.begins(to, Trigger::Arrival(&segment), watch);
         let now = self.conn_of(segment.flow);
@@ -345,7 +345,7 @@ impl<'s> Stage<'s> {
         self.moment.at = self.now;
         self.moment.clear();
     }
-    fn begins(&mut self, side: Side, trigger: Trigger<'_>, watch: &mut impl Watch) {
+    fn begins(&mut self, side: Side, trigger: Trigger<'_>, watch: &mut dyn Watch) {
         let moment = &mut self.moment;
         (moment.at, moment.side) = (self.now, side);
         moment.clear();
@@ -355,7 +355,7 @@ impl<'s> Stage<'s> {
         watch.begins(self.now, HostId(side as u16), trigger);
     }
     /// Whoever was woken reads or accepts; then the moment is over.
-    fn ends(&mut self, side: Side, watch: &mut impl Watch) {
+    fn ends(&mut self, side: Side, watch: &mut dyn Watch) {
         while let Some((fd, ready)) = self.stacks[side].next_wake() {
             self.woken(side, fd, ready, watch);
         }
@@ -367,7 +367,7 @@ impl<'s> Stage<'s> {
         &mut self,
         side: Side,
         answers: Option<&Segment>,
-        watch: &mut impl Watch,
+        watch: &mut dyn Watch,
         call: impl FnOnce(&mut Stack, &mut Cx<'_, Tap<'_, '_>>) -> T,
     ) -> T {
         let mut touched = Vec::new();
