@@ -8,12 +8,13 @@ use finwait_model::flow::{Endpoint, FourTuple};
 use finwait_model::kernel::{Config, Fd, Kernel};
 use finwait_model::segment::Segment;
 use finwait_model::seq::Seq;
-use finwait_model::sink::{Cx, Note, Sink, SockEnd};
+use finwait_model::sink::{Cx, Note, SockEnd};
 use finwait_model::state::TcpState;
 use finwait_model::time::{Instant, Span};
 
 use super::schedule::{Fate, Schedule, Side, Step};
 use crate::app::{AppId, Call};
+use crate::hear::{Hear, Heard};
 use crate::link;
 use crate::stack::Stack;
 use crate::watch::{Sent, Trigger, Watch};
@@ -368,14 +369,14 @@ impl<'s> Stage<'s> {
         side: Side,
         answers: Option<&Segment>,
         watch: &mut dyn Watch,
-        call: impl FnOnce(&mut Stack, &mut Cx<'_, Tap<'_, '_>>) -> T,
+        call: impl FnOnce(&mut Stack, &mut Cx<'_, Heard<'_>>) -> T,
     ) -> T {
         let mut touched = Vec::new();
         let first = self.moment.did.len();
         self.entered = Some(first);
         let Self { stacks, moment, now, .. } = &mut *self;
         let mut tap = Tap { moment, touched: &mut touched };
-        let answer = call(&mut stacks[side], &mut Cx { now: *now, sink: &mut tap });
+        let answer = call(&mut stacks[side], &mut Cx { now: *now, sink: &mut Heard(&mut tap) });
         for flow in touched {
             watch.touched(flow);
         }
@@ -471,19 +472,19 @@ enum Next {
 
 /// What a kernel does goes into the moment.
 #[derive(Debug)]
-pub(super) struct Tap<'m, 't> {
+struct Tap<'m, 't> {
     moment: &'m mut Moment,
     touched: &'t mut Vec<FourTuple>,
 }
 
-impl Sink for Tap<'_, '_> {
+impl Hear for Tap<'_, '_> {
     fn transmit(&mut self, segment: &Segment, cause: Cause) {
         self.moment.did.push(Did::Sent(*segment, cause));
     }
-    fn note(&mut self, note: impl FnOnce() -> Note) {
-        self.moment.did.push(Did::Noted(note()));
+    fn note(&mut self, note: Note) {
+        self.moment.did.push(Did::Noted(note));
     }
-    fn touched(&mut self, flow: impl FnOnce() -> FourTuple) {
-        self.touched.push(flow());
+    fn touched(&mut self, flow: FourTuple) {
+        self.touched.push(flow);
     }
 }
