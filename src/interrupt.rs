@@ -42,6 +42,9 @@ impl Interrupt {
 
 /// Watches for nothing else.
 impl Watch for Interrupt {
+    fn wants_segments(&self) -> bool {
+        false
+    }
     fn wants_notes(&self) -> bool {
         false
     }

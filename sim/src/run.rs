@@ -128,8 +128,8 @@ pub struct Progress {
 }
 
 /// Runs a scenario from its beginning to its end.
-pub fn run(scenario: &Scenario, turns: Turns, mut progress: impl FnMut(Progress)) -> Outcome {
-    run_alone(scenario, turns, &mut progress)
+pub fn run(scenario: &Scenario, turns: Turns, progress: impl FnMut(Progress)) -> Outcome {
+    run_watched(scenario, turns, &mut Count, progress)
 }
 
 /// The same with somebody who looks on.
@@ -139,53 +139,41 @@ pub fn run_watched(
     watch: &mut dyn Watch,
     mut progress: impl FnMut(Progress),
 ) -> Outcome {
-    run_with(scenario, turns, watch, &mut progress)
+    play(scenario, turns, watch, &mut progress)
 }
 
-// The world's loop and all kernels are compiled here, once for either of the two, and not wherever
-// a scenario is run.
-
-fn run_alone(scenario: &Scenario, turns: Turns, progress: &mut dyn FnMut(Progress)) -> Outcome {
-    play(scenario, turns, Count, progress, |world, end, both| world.run_until(end, both))
-}
-
-fn run_with(
+/// The world's loop and all kernels are compiled here, and not wherever a scenario is run.
+fn play(
     scenario: &Scenario,
     turns: Turns,
     watch: &mut dyn Watch,
     progress: &mut dyn FnMut(Progress),
 ) -> Outcome {
-    play(scenario, turns, watch, progress, |world, end, both| world.run_watched(end, both))
-}
-
-fn play<W: Watch>(
-    scenario: &Scenario,
-    turns: Turns,
-    watch: W,
-    progress: &mut dyn FnMut(Progress),
-    go: impl Fn(&mut World, Instant, &mut (Explain, W)),
-) -> Outcome {
     let mut world = scenario.world_with(turns);
-    let explain = Explain::new(world.hosts().len()).with_boxes(scenario.box_hosts());
-    let mut both = (explain, watch);
+    let mut explain = Explain::new(world.hosts().len()).with_boxes(scenario.box_hosts());
+    let looks_on = watch.wants_segments() || watch.wants_notes() || watch.wants_steps();
     let mut series = vec![Vec::new(); world.hosts().len()];
     let end = Instant::ZERO + scenario.duration;
     let every = scenario.sample.max(Span::nanos(scenario.duration.ns / MOST_SAMPLES));
     while world.now() < end {
         let next = end.min(world.now() + every);
-        go(&mut world, next, &mut both);
+        if looks_on {
+            world.run_watched(next, &mut (&mut explain, &mut *watch));
+        } else {
+            world.run_until(next, &mut explain);
+        }
         let now: Vec<Sample> = world.hosts().iter().map(|h| Sample::of(h, next)).collect();
         let buckets = now.iter().map(|s| s.sockstat.tw).max().unwrap_or(0);
         for (samples, sample) in series.iter_mut().zip(&now) {
             samples.push(*sample);
         }
-        let goes_on = both.sampled(next, world.hosts(), &now);
+        let goes_on = watch.sampled(next, world.hosts(), &now);
         progress(Progress { now: next, lifecycles: world.lifecycles(), buckets });
         if goes_on.is_break() {
             break;
         }
     }
-    outcome(scenario, &world, series, &both.0.into_groups())
+    outcome(scenario, &world, series, &explain.into_groups())
 }
 
 pub(crate) fn outcome(

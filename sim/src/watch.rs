@@ -53,6 +53,12 @@ pub enum Trigger<'a> {
 
 /// Looks on. It sees everything and changes nothing, so a run goes the same way whoever watches.
 pub trait Watch {
+    /// Does it want to know anything but samples and the end of windows? Who does not costs a
+    /// [run](crate::run::run_watched) nothing.
+    #[inline(always)]
+    fn wants_segments(&self) -> bool {
+        true
+    }
     /// Does it want notes? Where nobody does, the kernel does not even make them. It is asked when
     /// it begins to watch, and says the same ever after.
     fn wants_notes(&self) -> bool;
@@ -95,6 +101,10 @@ pub struct Count;
 
 impl Watch for Count {
     #[inline(always)]
+    fn wants_segments(&self) -> bool {
+        false
+    }
+    #[inline(always)]
     fn wants_notes(&self) -> bool {
         false
     }
@@ -104,6 +114,10 @@ impl Watch for Count {
 
 /// Two who look on together.
 impl<A: Watch, B: Watch> Watch for (A, B) {
+    #[inline(always)]
+    fn wants_segments(&self) -> bool {
+        self.0.wants_segments() || self.1.wants_segments()
+    }
     #[inline(always)]
     fn wants_notes(&self) -> bool {
         self.0.wants_notes() || self.1.wants_notes()
@@ -148,6 +162,9 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
 }
 
 impl<W: Watch + ?Sized> Watch for &mut W {
+    fn wants_segments(&self) -> bool {
+        (**self).wants_segments()
+    }
     fn wants_notes(&self) -> bool {
         (**self).wants_notes()
     }
@@ -182,6 +199,9 @@ impl<W: Watch + ?Sized> Watch for &mut W {
 
 /// Somebody who may not be there.
 impl<W: Watch> Watch for Option<W> {
+    fn wants_segments(&self) -> bool {
+        self.as_ref().is_some_and(W::wants_segments)
+    }
     fn wants_notes(&self) -> bool {
         self.as_ref().is_some_and(W::wants_notes)
     }

@@ -77,13 +77,10 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     let mut recordings = Recordings::begin(args, folder.as_ref(), &plan)?;
     let interrupt = Interrupt::listen();
     let watch = Stopwatch::start();
-    // A summary in a folder is told in both ways. Who records nothing does not pay for it.
+    // A summary in a folder is told in both ways.
     let tells_story = !args.json || folder.is_some();
-    let (outcome, counter) = if recordings.is_empty() {
-        simulate(&plan, &mut capture, &interrupt, tells_story)
-    } else {
-        simulate(&plan, &mut (&mut capture, &mut recordings), &interrupt, tells_story)
-    };
+    let mut both = (&mut capture, &mut recordings);
+    let (outcome, counter) = simulate(&plan, &mut both, &interrupt, tells_story);
     let wall_s = watch.seconds();
     let trouble = recordings.finish(&outcome).err();
     let written = capture.map(|c| c.finish(Instant::ZERO + outcome.simulated)).transpose();

@@ -40,6 +40,9 @@ struct Limit<'a> {
 }
 
 impl Watch for Limit<'_> {
+    fn wants_segments(&self) -> bool {
+        false
+    }
     fn wants_notes(&self) -> bool {
         false
     }
