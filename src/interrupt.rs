@@ -42,7 +42,12 @@ impl Interrupt {
 
 /// Watches for nothing else.
 impl Watch for Interrupt {
-    const NOTES: bool = false;
+    fn wants_segments(&self) -> bool {
+        false
+    }
+    fn wants_notes(&self) -> bool {
+        false
+    }
     #[inline(always)]
     fn sent(&mut self, _sent: &Sent<'_>) {}
     fn sampled(&mut self, _at: Instant, _hosts: &[Host], _samples: &[Sample]) -> ControlFlow<()> {

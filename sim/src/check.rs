@@ -206,7 +206,9 @@ const fn is_near(side: &Side, segment: &Segment) -> bool {
 }
 
 impl Watch for Judge {
-    const NOTES: bool = false;
+    fn wants_notes(&self) -> bool {
+        false
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         self.judge_alone(sent);
         self.judge_sequence(sent);

@@ -352,23 +352,28 @@ impl<W: Watch> Sink for Tap<'_, W> {
     }
     #[inline(always)]
     fn note(&mut self, note: impl FnOnce() -> Note) {
-        if W::NOTES {
+        if self.watch.wants_notes() {
             self.watch.noted(self.at, self.host, &note());
         }
     }
     #[inline(always)]
     fn touched(&mut self, flow: impl FnOnce() -> FourTuple) {
-        if W::STEPS {
+        if self.watch.wants_steps() {
             self.watch.touched(flow());
         }
     }
 }
 
 impl<W: Watch> Tap<'_, W> {
+    /// Does anybody want to know each system call?
+    #[inline(always)]
+    pub(crate) fn wants_calls(&self) -> bool {
+        self.watch.wants_steps()
+    }
     /// An application has made a system call.
     #[inline(always)]
     pub(crate) fn called(&mut self, call: impl FnOnce() -> Call) {
-        if W::STEPS {
+        if self.wants_calls() {
             self.watch.called(&call());
         }
     }

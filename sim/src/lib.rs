@@ -15,6 +15,7 @@ pub mod digest;
 pub mod explore;
 pub mod findings;
 pub mod glossary;
+mod hear;
 pub mod host;
 pub mod import;
 pub mod latencies;

@@ -71,11 +71,11 @@ impl Live {
         self.world.next().map_or(self.next_sample, |at| at.min(self.next_sample))
     }
     /// Lets everything happen that happens before `now`.
-    pub fn advance(&mut self, now: Instant, watch: &mut impl Watch) {
+    pub fn advance(&mut self, now: Instant, watch: &mut dyn Watch) {
         let mut both = (&mut self.explain, watch);
         while self.next_sample <= now && !self.ended {
             let at = self.next_sample;
-            self.world.run_until(at, &mut both);
+            self.world.run_watched(at, &mut both);
             let samples: Vec<Sample> =
                 self.world.hosts().iter().map(|host| Sample::of(host, at)).collect();
             for (series, sample) in self.series.iter_mut().zip(&samples) {
@@ -84,11 +84,11 @@ impl Live {
             self.ended = both.sampled(at, self.world.hosts(), &samples).is_break();
             self.next_sample = at + self.every;
         }
-        self.world.run_until(now, &mut both);
+        self.world.run_watched(now, &mut both);
     }
     /// The real machine has sent a packet. What is no TCP from its own address to a simulated host
     /// is nobody's business; says whether it was.
-    pub fn packet(&mut self, now: Instant, packet: &[u8], watch: &mut impl Watch) -> bool {
+    pub fn packet(&mut self, now: Instant, packet: &[u8], watch: &mut dyn Watch) -> bool {
         let Some(segment) = wire::parse(packet) else { return false };
         let plan = self.scenario.host_plan(self.real);
         let known = self.scenario.hosts.iter().any(|host| host.addr == segment.flow.daddr);

@@ -71,7 +71,9 @@ impl Trace {
 }
 
 impl Watch for Trace {
-    const NOTES: bool = true;
+    fn wants_notes(&self) -> bool {
+        true
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         if self.wants(sent.segment.flow) {
             let Sent { at, host, segment, cause, fate, .. } = *sent;

@@ -17,7 +17,7 @@ use crate::peer::Content;
 use crate::sample::{Peak, Sample};
 use crate::scenario::Scenario;
 use crate::stack::Platform;
-use crate::watch::Watch;
+use crate::watch::{Count, Watch};
 use crate::world::{Turns, World};
 
 /// What a run leaves behind.
@@ -129,37 +129,51 @@ pub struct Progress {
 
 /// Runs a scenario from its beginning to its end.
 pub fn run(scenario: &Scenario, turns: Turns, progress: impl FnMut(Progress)) -> Outcome {
-    run_watched(scenario, turns, &mut crate::watch::Count, progress)
+    run_watched(scenario, turns, &mut Count, progress)
 }
 
 /// The same with somebody who looks on.
 pub fn run_watched(
     scenario: &Scenario,
     turns: Turns,
-    watch: &mut impl Watch,
+    watch: &mut dyn Watch,
     mut progress: impl FnMut(Progress),
 ) -> Outcome {
+    play(scenario, turns, watch, &mut progress)
+}
+
+/// The world's loop and all kernels are compiled here, and not wherever a scenario is run.
+fn play(
+    scenario: &Scenario,
+    turns: Turns,
+    watch: &mut dyn Watch,
+    progress: &mut dyn FnMut(Progress),
+) -> Outcome {
     let mut world = scenario.world_with(turns);
-    let explain = Explain::new(world.hosts().len()).with_boxes(scenario.box_hosts());
-    let mut both = (explain, watch);
+    let mut explain = Explain::new(world.hosts().len()).with_boxes(scenario.box_hosts());
+    let looks_on = watch.wants_segments() || watch.wants_notes() || watch.wants_steps();
     let mut series = vec![Vec::new(); world.hosts().len()];
     let end = Instant::ZERO + scenario.duration;
     let every = scenario.sample.max(Span::nanos(scenario.duration.ns / MOST_SAMPLES));
     while world.now() < end {
         let next = end.min(world.now() + every);
-        world.run_until(next, &mut both);
+        if looks_on {
+            world.run_watched(next, &mut (&mut explain, &mut *watch));
+        } else {
+            world.run_until(next, &mut explain);
+        }
         let now: Vec<Sample> = world.hosts().iter().map(|h| Sample::of(h, next)).collect();
         let buckets = now.iter().map(|s| s.sockstat.tw).max().unwrap_or(0);
         for (samples, sample) in series.iter_mut().zip(&now) {
             samples.push(*sample);
         }
-        let goes_on = both.sampled(next, world.hosts(), &now);
+        let goes_on = watch.sampled(next, world.hosts(), &now);
         progress(Progress { now: next, lifecycles: world.lifecycles(), buckets });
         if goes_on.is_break() {
             break;
         }
     }
-    outcome(scenario, &world, series, &both.0.into_groups())
+    outcome(scenario, &world, series, &explain.into_groups())
 }
 
 pub(crate) fn outcome(

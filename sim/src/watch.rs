@@ -53,10 +53,21 @@ pub enum Trigger<'a> {
 
 /// Looks on. It sees everything and changes nothing, so a run goes the same way whoever watches.
 pub trait Watch {
-    /// Does it want notes? Where nobody does, the kernel does not even make them.
-    const NOTES: bool;
-    /// Does it want to know each step and system call?
-    const STEPS: bool = false;
+    /// Does it want to know anything but samples and the end of windows? Who does not costs a
+    /// [run](crate::run::run_watched) nothing.
+    #[inline(always)]
+    fn wants_segments(&self) -> bool {
+        true
+    }
+    /// Does it want notes? Where nobody does, the kernel does not even make them. It is asked when
+    /// it begins to watch, and says the same ever after.
+    fn wants_notes(&self) -> bool;
+    /// Does it want to know each step, window and system call? It is asked as for notes; who does
+    /// not need not be told of them.
+    #[inline(always)]
+    fn wants_steps(&self) -> bool {
+        false
+    }
     /// A segment has left.
     fn sent(&mut self, sent: &Sent<'_>);
     /// Something happened inside a host that no segment shows.
@@ -89,15 +100,32 @@ pub trait Watch {
 pub struct Count;
 
 impl Watch for Count {
-    const NOTES: bool = false;
+    #[inline(always)]
+    fn wants_segments(&self) -> bool {
+        false
+    }
+    #[inline(always)]
+    fn wants_notes(&self) -> bool {
+        false
+    }
     #[inline(always)]
     fn sent(&mut self, _sent: &Sent<'_>) {}
 }
 
 /// Two who look on together.
 impl<A: Watch, B: Watch> Watch for (A, B) {
-    const NOTES: bool = A::NOTES || B::NOTES;
-    const STEPS: bool = A::STEPS || B::STEPS;
+    #[inline(always)]
+    fn wants_segments(&self) -> bool {
+        self.0.wants_segments() || self.1.wants_segments()
+    }
+    #[inline(always)]
+    fn wants_notes(&self) -> bool {
+        self.0.wants_notes() || self.1.wants_notes()
+    }
+    #[inline(always)]
+    fn wants_steps(&self) -> bool {
+        self.0.wants_steps() || self.1.wants_steps()
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         self.0.sent(sent);
         self.1.sent(sent);
@@ -133,9 +161,16 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
     }
 }
 
-impl<W: Watch> Watch for &mut W {
-    const NOTES: bool = W::NOTES;
-    const STEPS: bool = W::STEPS;
+impl<W: Watch + ?Sized> Watch for &mut W {
+    fn wants_segments(&self) -> bool {
+        (**self).wants_segments()
+    }
+    fn wants_notes(&self) -> bool {
+        (**self).wants_notes()
+    }
+    fn wants_steps(&self) -> bool {
+        (**self).wants_steps()
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         (**self).sent(sent);
     }
@@ -164,8 +199,15 @@ impl<W: Watch> Watch for &mut W {
 
 /// Somebody who may not be there.
 impl<W: Watch> Watch for Option<W> {
-    const NOTES: bool = W::NOTES;
-    const STEPS: bool = W::STEPS;
+    fn wants_segments(&self) -> bool {
+        self.as_ref().is_some_and(W::wants_segments)
+    }
+    fn wants_notes(&self) -> bool {
+        self.as_ref().is_some_and(W::wants_notes)
+    }
+    fn wants_steps(&self) -> bool {
+        self.as_ref().is_some_and(W::wants_steps)
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         if let Some(watch) = self {
             watch.sent(sent);
@@ -206,5 +248,75 @@ impl<W: Watch> Watch for Option<W> {
             Some(watch) => watch.sampled(at, hosts, samples),
             None => ControlFlow::Continue(()),
         }
+    }
+}
+
+/// Somebody of whatever kind, who has been asked what they want: the world and the kernels are
+/// compiled once for all of them, and call them only for that.
+pub(crate) struct Asked<'a> {
+    watch: &'a mut dyn Watch,
+    notes: bool,
+    steps: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Asks.
+    pub(crate) fn new(watch: &'a mut dyn Watch) -> Self {
+        Self { notes: watch.wants_notes(), steps: watch.wants_steps(), watch }
+    }
+}
+
+impl Watch for Asked<'_> {
+    #[inline(always)]
+    fn wants_notes(&self) -> bool {
+        self.notes
+    }
+    #[inline(always)]
+    fn wants_steps(&self) -> bool {
+        self.steps
+    }
+    #[inline]
+    fn sent(&mut self, sent: &Sent<'_>) {
+        self.watch.sent(sent);
+    }
+    #[inline]
+    fn noted(&mut self, at: Instant, host: HostId, note: &Note) {
+        if self.notes {
+            self.watch.noted(at, host, note);
+        }
+    }
+    #[inline]
+    fn begins(&mut self, at: Instant, host: HostId, trigger: Trigger<'_>) {
+        if self.steps {
+            self.watch.begins(at, host, trigger);
+        }
+    }
+    #[inline]
+    fn touched(&mut self, flow: FourTuple) {
+        if self.steps {
+            self.watch.touched(flow);
+        }
+    }
+    #[inline]
+    fn called(&mut self, call: &Call) {
+        if self.steps {
+            self.watch.called(call);
+        }
+    }
+    #[inline]
+    fn stepped(&mut self, stack: &Stack) {
+        if self.steps {
+            self.watch.stepped(stack);
+        }
+    }
+    #[inline]
+    fn window(&mut self, stop: Instant) {
+        if self.steps {
+            self.watch.window(stop);
+        }
+    }
+    #[inline]
+    fn sampled(&mut self, at: Instant, hosts: &[Host], samples: &[Sample]) -> ControlFlow<()> {
+        self.watch.sampled(at, hosts, samples)
     }
 }

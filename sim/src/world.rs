@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::host::Host;
 use crate::link::Link;
 use crate::network::Network;
-use crate::watch::Watch;
+use crate::watch::{Asked, Watch};
 
 /// A host of a world: its place in the scenario's order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -80,6 +80,11 @@ impl World {
         self.hosts.iter().map(Host::lifecycles).sum()
     }
     /// Lets everything happen that happens before `end`.
+    pub fn run_watched(&mut self, end: Instant, watch: &mut dyn Watch) {
+        self.run_until(end, &mut Asked::new(watch));
+    }
+    /// The same, compiled with everything below it for this kind of watcher alone: worth that only
+    /// where nobody wants to know much ([`Count`](crate::watch::Count)).
     pub fn run_until(&mut self, end: Instant, watch: &mut impl Watch) {
         loop {
             let first = self.network.agenda().first();
@@ -131,7 +136,8 @@ impl World {
         self.hosts[usize::from(host.0)].arrived()
     }
     /// A real machine sends, at a time that the world has not passed.
-    pub fn send(&mut self, host: HostId, at: Instant, segment: &Segment, watch: &mut impl Watch) {
+    pub fn send(&mut self, host: HostId, at: Instant, segment: &Segment, watch: &mut dyn Watch) {
+        let watch = &mut Asked::new(watch);
         let Self { hosts, network, now, .. } = self;
         hosts[usize::from(host.0)].send(at.max(*now), segment, network, watch);
         watch.window(at.max(*now));

@@ -35,7 +35,9 @@ struct Finder {
 }
 
 impl Watch for Finder {
-    const NOTES: bool = false;
+    fn wants_notes(&self) -> bool {
+        false
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         let flags = sent.segment.flags;
         let left = if flags.syn() && !flags.ack() {

@@ -93,10 +93,17 @@ fn choice(args: &Args, plan: &RunPlan) -> Result<Choice, Failure> {
     Ok(Choice::Flows(flows.map_err(|e| Failure::in_text("--record-flows", text, &e))?))
 }
 
+/// Who records nothing does not pay for it.
 impl Watch for Recordings {
-    const NOTES: bool = true;
-    const STEPS: bool = true;
-
+    fn wants_segments(&self) -> bool {
+        !self.is_empty()
+    }
+    fn wants_notes(&self) -> bool {
+        !self.is_empty()
+    }
+    fn wants_steps(&self) -> bool {
+        !self.is_empty()
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         self.0.iter_mut().for_each(|recorder| recorder.sent(sent));
     }

@@ -77,13 +77,10 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
     let mut recordings = Recordings::begin(args, folder.as_ref(), &plan)?;
     let interrupt = Interrupt::listen();
     let watch = Stopwatch::start();
-    // A summary in a folder is told in both ways. Who records nothing does not pay for it.
+    // A summary in a folder is told in both ways.
     let tells_story = !args.json || folder.is_some();
-    let (outcome, counter) = if recordings.is_empty() {
-        simulate(&plan, &mut capture, &interrupt, tells_story)
-    } else {
-        simulate(&plan, &mut (&mut capture, &mut recordings), &interrupt, tells_story)
-    };
+    let mut both = (&mut capture, &mut recordings);
+    let (outcome, counter) = simulate(&plan, &mut both, &interrupt, tells_story);
     let wall_s = watch.seconds();
     let trouble = recordings.finish(&outcome).err();
     let written = capture.map(|c| c.finish(Instant::ZERO + outcome.simulated)).transpose();
@@ -126,7 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict, Failure> {
 /// The run, with its counter-run if a story is told.
 fn simulate(
     plan: &RunPlan,
-    watch: &mut impl Watch,
+    watch: &mut dyn Watch,
     interrupt: &Interrupt,
     tells_story: bool,
 ) -> (Outcome, Option<Counter>) {
@@ -151,7 +148,7 @@ fn begin<'a>(
 }
 
 /// A run that ends early if somebody asks for it.
-fn with_bar(scenario: &Scenario, watch: &mut impl Watch, interrupt: &Interrupt) -> Outcome {
+fn with_bar(scenario: &Scenario, watch: &mut dyn Watch, interrupt: &Interrupt) -> Outcome {
     let bar = Bar::new(&scenario.name, scenario.duration);
     let mut watch = (interrupt.clone(), watch);
     let outcome = run_watched(scenario, Turns::Forward, &mut watch, |progress| bar.show(progress));
@@ -163,7 +160,7 @@ fn with_bar(scenario: &Scenario, watch: &mut impl Watch, interrupt: &Interrupt) 
 /// share nothing, so the result is the same on one core.
 fn both(
     plan: &RunPlan,
-    watch: &mut impl Watch,
+    watch: &mut dyn Watch,
     interrupt: &Interrupt,
 ) -> (Outcome, Option<Counter>) {
     let Some(other) = &plan.counter else {

@@ -158,7 +158,7 @@ impl Source {
         let bar = Bar::new(&self.about.scenario, Span::nanos(to.ns));
         while world.now() < to {
             let next = to.min(world.now() + STRIDE);
-            world.run_until(next, watch);
+            world.run_watched(next, watch);
             let buckets = world.hosts().iter().map(|h| h.kernel().sockstat().tw).max();
             let (lifecycles, buckets) = (world.lifecycles(), buckets.unwrap_or(0));
             bar.show(Progress { now: next, lifecycles, buckets });
@@ -177,8 +177,12 @@ struct Listener<F> {
 }
 
 impl<F: FnMut(Instant, HostId, &Call)> Watch for Listener<F> {
-    const NOTES: bool = false;
-    const STEPS: bool = true;
+    fn wants_notes(&self) -> bool {
+        false
+    }
+    fn wants_steps(&self) -> bool {
+        true
+    }
     fn sent(&mut self, _sent: &Sent<'_>) {}
     fn begins(&mut self, at: Instant, host: HostId, _trigger: Trigger<'_>) {
         self.step = (at, host);
@@ -204,7 +208,9 @@ impl Notebook {
 }
 
 impl Watch for Notebook {
-    const NOTES: bool = true;
+    fn wants_notes(&self) -> bool {
+        true
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         self.add(sent.at, sent.host, Told::Sent(*sent.segment, sent.cause));
     }

@@ -460,7 +460,8 @@ impl<'a, W: Watch> AppCx<'a, W> {
     /// The connection of a descriptor, if anybody wants to know.
     #[inline(always)]
     fn flow_if_watched(&self, fd: Fd) -> FourTuple {
-        if W::STEPS { self.stack.flow(fd).unwrap_or_default() } else { FourTuple::default() }
+        let flow = self.tap.wants_calls().then(|| self.stack.flow(fd).unwrap_or_default());
+        flow.unwrap_or_default()
     }
     pub(crate) fn poll(&self, fd: Fd) -> Ready {
         self.stack.poll(fd).unwrap_or_default()

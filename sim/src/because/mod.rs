@@ -128,7 +128,10 @@ impl Explain {
 }
 
 impl Watch for Explain {
-    const NOTES: bool = true;
+    #[inline(always)]
+    fn wants_notes(&self) -> bool {
+        true
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         let Some(Explained { because, example, .. }) = self.explain(sent) else { return };
         let group = self.groups.entry((sent.host, sent.cause, because)).or_insert_with(|| Group {

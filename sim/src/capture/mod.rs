@@ -156,7 +156,9 @@ impl<T: Take> Capture<T> {
 }
 
 impl<T: Take> Watch for Capture<T> {
-    const NOTES: bool = true;
+    fn wants_notes(&self) -> bool {
+        true
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         if self.is_done() {
             return;
@@ -209,7 +211,7 @@ pub fn simulate<T: Take>(
     let end = selection.to.map_or(end, |to| to.min(end));
     let mut capture = Capture::new(&About::from(scenario), selection, take);
     while world.now() < end && !capture.is_done() {
-        world.run_until(end.min(world.now() + STRIDE), &mut capture);
+        world.run_watched(end.min(world.now() + STRIDE), &mut capture);
         progress(world.now());
     }
     capture.finish(world.now())

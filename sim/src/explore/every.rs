@@ -163,11 +163,7 @@ struct Told {
 }
 
 impl<'s> Walk<'s> {
-    fn new(
-        scope: &'s Scope,
-        beginning: &'s Schedule,
-        watch: &mut impl crate::watch::Watch,
-    ) -> Self {
+    fn new(scope: &'s Scope, beginning: &'s Schedule, watch: &mut dyn crate::watch::Watch) -> Self {
         let stage = Stage::new(beginning, watch);
         Self { scope, stage, done: vec![[0; 2]; scope.conns.into()], lost: 0, waited: 0 }
     }
@@ -218,7 +214,7 @@ impl<'s> Walk<'s> {
     fn take(
         &mut self,
         action: Action,
-        watch: &mut impl crate::watch::Watch,
+        watch: &mut dyn crate::watch::Watch,
         mut told: Option<&mut Told>,
     ) {
         let now = self.stage.now;
@@ -268,7 +264,7 @@ impl<'s> Walk<'s> {
         }
     }
     /// Both hosts' timers that are due.
-    fn run_timers(&mut self, watch: &mut impl crate::watch::Watch) {
+    fn run_timers(&mut self, watch: &mut dyn crate::watch::Watch) {
         for side in 0..2 {
             let due = self.stage.kernel(side).next_timer();
             if due.is_some_and(|at| at <= self.stage.now) {

@@ -139,7 +139,9 @@ impl Reasons {
 }
 
 impl Watch for Reasons {
-    const NOTES: bool = true;
+    fn wants_notes(&self) -> bool {
+        true
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         if let Some(explained) = self.explain.explain(sent) {
             self.now.push((*sent.segment, explained.cause, explained.because));

@@ -16,7 +16,7 @@ const BUFFER: u32 = 1 << 20;
 impl Stage<'_> {
     fn show(
         &mut self,
-        watch: &mut impl Watch,
+        watch: &mut dyn Watch,
         fd: Fd,
         flow: FourTuple,
         what: SysCall,
@@ -30,13 +30,13 @@ impl Stage<'_> {
     fn flow_of(&self, side: Side, fd: Fd) -> FourTuple {
         self.stacks[side].flow(fd).unwrap_or_default()
     }
-    fn socket(&mut self, side: Side, watch: &mut impl Watch) -> Fd {
+    fn socket(&mut self, side: Side, watch: &mut dyn Watch) -> Fd {
         let fd = self.stacks[side].socket();
         self.show(watch, fd, FourTuple::default(), SysCall::Socket, Ok(fd.index));
         fd
     }
     /// The second host's program begins to listen.
-    pub(super) fn listens(&mut self, watch: &mut impl Watch) {
+    pub(super) fn listens(&mut self, watch: &mut dyn Watch) {
         let fd = self.socket(1, watch);
         let local = Endpoint::new(Addr::ANY, PORT);
         self.option(1, fd, SockOpt::ReuseAddr(true), watch);
@@ -49,13 +49,13 @@ impl Stage<'_> {
         self.show(watch, fd, flow, SysCall::Listen(backlog), answer.map(|()| 0));
         self.listener = answer.is_ok().then_some(fd);
     }
-    fn option(&mut self, side: Side, fd: Fd, option: SockOpt, watch: &mut impl Watch) {
+    fn option(&mut self, side: Side, fd: Fd, option: SockOpt, watch: &mut dyn Watch) {
         let answer = self.enter(side, None, watch, |stack, cx| stack.setsockopt(fd, option, cx));
         let flow = self.flow_of(side, fd);
         self.show(watch, fd, flow, SysCall::SetSockOpt(option), answer.map(|()| 0));
     }
     /// Does a step.
-    pub(super) fn act(&mut self, step: Step, watch: &mut impl Watch) {
+    pub(super) fn act(&mut self, step: Step, watch: &mut dyn Watch) {
         let Step { side, conn, act, .. } = step;
         match act {
             Act::Connect | Act::Reconnect => return self.connect(act == Act::Reconnect, watch),
@@ -81,7 +81,7 @@ impl Stage<'_> {
             Act::Connect | Act::Reconnect | Act::Accept | Act::Exit | Act::CloseListener => {}
         }
     }
-    fn connect(&mut self, again: bool, watch: &mut impl Watch) {
+    fn connect(&mut self, again: bool, watch: &mut dyn Watch) {
         let (fd, to) = (self.socket(0, watch), self.server());
         if self.schedule.reuses_a_port() && (again || self.conns.is_empty()) {
             self.option(0, fd, SockOpt::ReuseAddr(true), watch);
@@ -105,7 +105,7 @@ impl Stage<'_> {
             self.show(watch, fd, flow, what, closed.map(|_| 0));
         }
     }
-    fn accept(&mut self, watch: &mut impl Watch) {
+    fn accept(&mut self, watch: &mut dyn Watch) {
         let Some(listener) = self.listener else { return };
         let answer = self.enter(1, None, watch, |stack, cx| stack.accept(listener, cx));
         let flow = self.flow_of(1, answer.unwrap_or(listener));
@@ -119,7 +119,7 @@ impl Stage<'_> {
             }
         }
     }
-    fn send(&mut self, side: Side, conn: usize, fd: Fd, len: u32, watch: &mut impl Watch) {
+    fn send(&mut self, side: Side, conn: usize, fd: Fd, len: u32, watch: &mut dyn Watch) {
         let answer = self.enter(side, None, watch, |stack, cx| stack.send(fd, len, false, cx));
         let flow = self.flow_of(side, fd);
         self.show(watch, fd, flow, SysCall::Send(len), answer);
@@ -133,7 +133,7 @@ impl Stage<'_> {
         }
     }
     /// Reads everything that is there.
-    fn read(&mut self, side: Side, conn: usize, fd: Fd, watch: &mut impl Watch) {
+    fn read(&mut self, side: Side, conn: usize, fd: Fd, watch: &mut dyn Watch) {
         loop {
             let answer = self.enter(side, None, watch, |stack, cx| stack.recv(fd, BUFFER, cx));
             let flow = self.flow_of(side, fd);
@@ -163,7 +163,7 @@ impl Stage<'_> {
         end.proper = proper && (end.proper || !end.closed);
         end.closed = true;
     }
-    fn shutdown(&mut self, side: Side, conn: usize, fd: Fd, how: How, watch: &mut impl Watch) {
+    fn shutdown(&mut self, side: Side, conn: usize, fd: Fd, how: How, watch: &mut dyn Watch) {
         if how != How::Rd {
             self.closes(side, conn);
         }
@@ -171,7 +171,7 @@ impl Stage<'_> {
         let answer = self.enter(side, None, watch, |stack, cx| stack.shutdown(fd, how, cx));
         self.show(watch, fd, flow, SysCall::Shutdown(how), answer.map(|()| 0));
     }
-    fn close(&mut self, side: Side, conn: usize, fd: Fd, reason: Reason, watch: &mut impl Watch) {
+    fn close(&mut self, side: Side, conn: usize, fd: Fd, reason: Reason, watch: &mut dyn Watch) {
         // Its peer may have used the ports again already, and its socket be there all the same.
         let superseded = self.conns.get(conn).is_some_and(|c| c.superseded);
         if superseded || self.state(conn, side) != TcpState::Close {
@@ -180,7 +180,7 @@ impl Stage<'_> {
         self.conns[conn].ends[side].fd = None;
         self.close_fd(side, fd, reason, watch);
     }
-    fn close_fd(&mut self, side: Side, fd: Fd, reason: Reason, watch: &mut impl Watch) {
+    fn close_fd(&mut self, side: Side, fd: Fd, reason: Reason, watch: &mut dyn Watch) {
         let flow = self.flow_of(side, fd);
         let answer = self.enter(side, None, watch, |stack, cx| stack.close(fd, cx));
         let lingers = answer == Ok(Closed::Lingers);
@@ -188,7 +188,7 @@ impl Stage<'_> {
         self.show(watch, fd, flow, SysCall::Close { lingers, why }, answer.map(|_| 0));
     }
     /// The kernel closes the descriptors of a process that ends in their order.
-    fn exit(&mut self, side: Side, watch: &mut impl Watch) {
+    fn exit(&mut self, side: Side, watch: &mut dyn Watch) {
         self.close_listener(side, watch);
         for conn in 0..self.conns.len() {
             if let Some(fd) = self.conns[conn].ends[side].fd {
@@ -196,7 +196,7 @@ impl Stage<'_> {
             }
         }
     }
-    fn close_listener(&mut self, side: Side, watch: &mut impl Watch) {
+    fn close_listener(&mut self, side: Side, watch: &mut dyn Watch) {
         if side == 1
             && let Some(fd) = self.listener.take()
         {
@@ -204,7 +204,7 @@ impl Stage<'_> {
         }
     }
     /// The kernel has woken whoever holds a descriptor.
-    pub(super) fn woken(&mut self, side: Side, fd: Fd, _ready: Ready, watch: &mut impl Watch) {
+    pub(super) fn woken(&mut self, side: Side, fd: Fd, _ready: Ready, watch: &mut dyn Watch) {
         let habits = self.schedule.hosts[side].habits;
         if side == 1 && self.listener == Some(fd) {
             if !habits.never_accepts {

@@ -21,7 +21,9 @@ struct Tally {
 }
 
 impl Watch for Tally {
-    const NOTES: bool = false;
+    fn wants_notes(&self) -> bool {
+        false
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         self.segments += 1;
         self.digest.word(sent.host.0.into());

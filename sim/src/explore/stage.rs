@@ -8,12 +8,13 @@ use finwait_model::flow::{Endpoint, FourTuple};
 use finwait_model::kernel::{Config, Fd, Kernel};
 use finwait_model::segment::Segment;
 use finwait_model::seq::Seq;
-use finwait_model::sink::{Cx, Note, Sink, SockEnd};
+use finwait_model::sink::{Cx, Note, SockEnd};
 use finwait_model::state::TcpState;
 use finwait_model::time::{Instant, Span};
 
 use super::schedule::{Fate, Schedule, Side, Step};
 use crate::app::{AppId, Call};
+use crate::hear::{Hear, Heard};
 use crate::link;
 use crate::stack::Stack;
 use crate::watch::{Sent, Trigger, Watch};
@@ -156,12 +157,12 @@ impl Moment {
 
 impl<'s> Stage<'s> {
     /// Two hosts that have just booted, one of which listens.
-    pub fn new(schedule: &'s Schedule, watch: &mut impl Watch) -> Self {
+    pub fn new(schedule: &'s Schedule, watch: &mut dyn Watch) -> Self {
         Self::with_isns(schedule, [0; 2], watch)
     }
     /// The same, but each host draws initial sequence numbers that are larger by so much
     /// (`Kernel::shift_isn`): whatever they are, all else goes the same way.
-    pub fn with_isns(schedule: &'s Schedule, shifts: [u32; 2], watch: &mut impl Watch) -> Self {
+    pub fn with_isns(schedule: &'s Schedule, shifts: [u32; 2], watch: &mut dyn Watch) -> Self {
         let stack = |side: Side| {
             let setup = &schedule.hosts[side];
             let mut kernel = Kernel::new(&Config {
@@ -266,7 +267,7 @@ impl<'s> Stage<'s> {
         best
     }
     /// Lets the next thing happen; `false` if nothing happens any more, and the last moment stands.
-    pub fn step(&mut self, watch: &mut impl Watch) -> bool {
+    pub fn step(&mut self, watch: &mut dyn Watch) -> bool {
         if self.moment.last {
             return false;
         }
@@ -293,24 +294,24 @@ impl<'s> Stage<'s> {
         true
     }
     /// Timers of that host are due.
-    pub(super) fn timers(&mut self, side: Side, watch: &mut impl Watch) {
+    pub(super) fn timers(&mut self, side: Side, watch: &mut dyn Watch) {
         self.begins(side, Trigger::Timer, watch);
         self.enter(side, None, watch, |stack, cx| stack.run_timers(cx));
         self.ends(side, watch);
     }
     /// A program does something.
-    pub(super) fn program(&mut self, step: Step, watch: &mut impl Watch) {
+    pub(super) fn program(&mut self, step: Step, watch: &mut dyn Watch) {
         self.begins(step.side, Trigger::App(AppId(0)), watch);
         self.act(step, watch);
         self.ends(step.side, watch);
     }
-    fn arrival(&mut self, watch: &mut impl Watch) {
+    fn arrival(&mut self, watch: &mut dyn Watch) {
         if let Some(key) = self.wire.first_key_value().map(|(key, _)| *key) {
             self.arrive(key, watch);
         }
     }
     /// That segment arrives.
-    pub(super) fn arrive(&mut self, key: (Instant, u32), watch: &mut impl Watch) {
+    pub(super) fn arrive(&mut self, key: (Instant, u32), watch: &mut dyn Watch) {
         let Some(Flying { to, segment, conn, .. }) = self.wire.remove(&key) else { return };
         self.begins(to, Trigger::Arrival(&segment), watch);
         let now = self.conn_of(segment.flow);
@@ -345,7 +346,7 @@ impl<'s> Stage<'s> {
         self.moment.at = self.now;
         self.moment.clear();
     }
-    fn begins(&mut self, side: Side, trigger: Trigger<'_>, watch: &mut impl Watch) {
+    fn begins(&mut self, side: Side, trigger: Trigger<'_>, watch: &mut dyn Watch) {
         let moment = &mut self.moment;
         (moment.at, moment.side) = (self.now, side);
         moment.clear();
@@ -355,7 +356,7 @@ impl<'s> Stage<'s> {
         watch.begins(self.now, HostId(side as u16), trigger);
     }
     /// Whoever was woken reads or accepts; then the moment is over.
-    fn ends(&mut self, side: Side, watch: &mut impl Watch) {
+    fn ends(&mut self, side: Side, watch: &mut dyn Watch) {
         while let Some((fd, ready)) = self.stacks[side].next_wake() {
             self.woken(side, fd, ready, watch);
         }
@@ -367,15 +368,15 @@ impl<'s> Stage<'s> {
         &mut self,
         side: Side,
         answers: Option<&Segment>,
-        watch: &mut impl Watch,
-        call: impl FnOnce(&mut Stack, &mut Cx<'_, Tap<'_, '_>>) -> T,
+        watch: &mut dyn Watch,
+        call: impl FnOnce(&mut Stack, &mut Cx<'_, Heard<'_>>) -> T,
     ) -> T {
         let mut touched = Vec::new();
         let first = self.moment.did.len();
         self.entered = Some(first);
         let Self { stacks, moment, now, .. } = &mut *self;
         let mut tap = Tap { moment, touched: &mut touched };
-        let answer = call(&mut stacks[side], &mut Cx { now: *now, sink: &mut tap });
+        let answer = call(&mut stacks[side], &mut Cx { now: *now, sink: &mut Heard(&mut tap) });
         for flow in touched {
             watch.touched(flow);
         }
@@ -471,19 +472,19 @@ enum Next {
 
 /// What a kernel does goes into the moment.
 #[derive(Debug)]
-pub(super) struct Tap<'m, 't> {
+struct Tap<'m, 't> {
     moment: &'m mut Moment,
     touched: &'t mut Vec<FourTuple>,
 }
 
-impl Sink for Tap<'_, '_> {
+impl Hear for Tap<'_, '_> {
     fn transmit(&mut self, segment: &Segment, cause: Cause) {
         self.moment.did.push(Did::Sent(*segment, cause));
     }
-    fn note(&mut self, note: impl FnOnce() -> Note) {
-        self.moment.did.push(Did::Noted(note()));
+    fn note(&mut self, note: Note) {
+        self.moment.did.push(Did::Noted(note));
     }
-    fn touched(&mut self, flow: impl FnOnce() -> FourTuple) {
-        self.touched.push(flow());
+    fn touched(&mut self, flow: FourTuple) {
+        self.touched.push(flow);
     }
 }

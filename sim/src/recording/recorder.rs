@@ -313,8 +313,12 @@ impl<W: Write> Recorder<W> {
 }
 
 impl<W: Write> Watch for Recorder<W> {
-    const NOTES: bool = true;
-    const STEPS: bool = true;
+    fn wants_notes(&self) -> bool {
+        true
+    }
+    fn wants_steps(&self) -> bool {
+        true
+    }
 
     fn begins(&mut self, at: Instant, host: HostId, trigger: watch::Trigger<'_>) {
         self.step.at = at;

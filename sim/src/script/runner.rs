@@ -22,6 +22,7 @@ use super::plan::{Act, Packet, Plan, Unreachable};
 use super::sink::{Entry, Sent, Wire};
 use super::stir::Stir;
 use super::talk::Talk;
+use crate::hear::Heard;
 
 /// How long after its time a packet is waited for, so that a late one can be shown.
 const PATIENCE_NS: u64 = 3_600_000_000_000;
@@ -221,12 +222,15 @@ impl<'a> Player<'a> {
     }
 
     /// Calls into the kernel at the present time.
-    pub(super) fn with<T>(&mut self, call: impl FnOnce(&mut Kernel, &mut Cx<'_, Wire>) -> T) -> T {
+    pub(super) fn with<T>(
+        &mut self,
+        call: impl FnOnce(&mut Kernel, &mut Cx<'_, Heard<'_>>) -> T,
+    ) -> T {
         self.wire.now = self.now;
         let from = self.wire.log.len();
         let before = self.stirs.as_ref().map(|_| self.kernel.counters().clone());
-        let mut cx = Cx { now: self.now, sink: &mut self.wire };
-        let answer = call(&mut self.kernel, &mut cx);
+        let mut sink = Heard(&mut self.wire);
+        let answer = call(&mut self.kernel, &mut Cx { now: self.now, sink: &mut sink });
         let arrived = self.arriving.take();
         if let (Some(stirs), Some(before)) = (&mut self.stirs, before) {
             stirs.push(Stir::of(&self.wire, from, arrived, &before, self.kernel.counters()));

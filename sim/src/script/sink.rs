@@ -1,9 +1,11 @@
-//! The model's output as the runner sees it: a [`Sink`] that keeps what happens.
+//! The model's output as the runner sees it: a [`Hear`] that keeps what happens.
 
 use finwait_model::cause::Cause;
 use finwait_model::segment::Segment;
-use finwait_model::sink::{Note, Sink};
+use finwait_model::sink::Note;
 use finwait_model::time::Instant;
+
+use crate::hear::Hear;
 
 /// A segment that left the host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,12 +35,12 @@ pub(super) enum Entry {
     Note(Instant, Note),
 }
 
-impl Sink for Wire {
+impl Hear for Wire {
     fn transmit(&mut self, segment: &Segment, cause: Cause) {
         self.log.push(Entry::Sent(self.sent.len()));
         self.sent.push(Sent { at: self.now, segment: *segment, cause });
     }
-    fn note(&mut self, note: impl FnOnce() -> Note) {
-        self.log.push(Entry::Note(self.now, note()));
+    fn note(&mut self, note: Note) {
+        self.log.push(Entry::Note(self.now, note));
     }
 }

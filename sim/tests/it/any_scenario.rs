@@ -151,7 +151,7 @@ proptest! {
     fn in_the_end_the_tables_are_empty(text in scenario(true)) {
         let scenario = parse(&text);
         let mut world = scenario.world();
-        world.run_until(Instant::ZERO + Span::secs(1500), &mut Count);
+        world.run_watched(Instant::ZERO + Span::secs(1500), &mut Count);
         world.check();
         for (name, listeners) in [("a", 0), ("b", 1)] {
             let kernel = world.host(name).expect("it is there").kernel();

@@ -195,7 +195,7 @@ proptest! {
         let scenario = parse(&text);
         let mut world = scenario.world();
         let at = Instant::ZERO + Span::millis(steps * 370);
-        world.run_until(at, &mut Count);
+        world.run_watched(at, &mut Count);
         for host in world.hosts() {
             let view = HostView::of(host, at);
             let wrong = misread(&view);

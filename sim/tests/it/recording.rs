@@ -55,7 +55,7 @@ fn check_instants(scenario: &Scenario, recording: &Recording, mut at: Vec<u64>, 
     let mut world = scenario.world();
     for ns in at {
         let at = Instant { ns };
-        world.run_until(at, &mut Count);
+        world.run_watched(at, &mut Count);
         for host in world.hosts() {
             let live = HostView::of(host, at);
             let recorded = recording.host_at(host.id(), at).expect("it can be read");
@@ -296,8 +296,12 @@ fn a_file_that_was_cut_anywhere_is_read_up_to_its_last_whole_block() {
 struct Seen(Vec<Event>);
 
 impl Watch for Seen {
-    const NOTES: bool = true;
-    const STEPS: bool = true;
+    fn wants_notes(&self) -> bool {
+        true
+    }
+    fn wants_steps(&self) -> bool {
+        true
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         let Sent { at, host, segment, cause, answers, fate } = *sent;
         let what = What::Sent { segment: *segment, cause, fate, answers: answers.copied() };

@@ -22,8 +22,12 @@ struct Ear {
 }
 
 impl Watch for Ear {
-    const NOTES: bool = false;
-    const STEPS: bool = true;
+    fn wants_notes(&self) -> bool {
+        false
+    }
+    fn wants_steps(&self) -> bool {
+        true
+    }
     fn sent(&mut self, _sent: &Sent<'_>) {}
     fn begins(&mut self, at: Instant, host: HostId, _trigger: Trigger<'_>) {
         self.step = (at, host);

@@ -88,7 +88,7 @@ fn one_second_after_close(fin_timeout: &str) -> (&'static str, u64, u32, u32) {
     let scenario = set("fin-wait-2.toml", &[&setting]);
     let mut world = scenario.world();
     // The connection is closed at once, and the FIN acknowledged 40 ms later.
-    world.run_until(Instant::ZERO + Span::secs(1), &mut Count);
+    world.run_watched(Instant::ZERO + Span::secs(1), &mut Count);
     let kernel = world.host("web").expect("there is a web").kernel();
     let rows = kernel.rows(world.now());
     let row = rows.iter().find(|r| r.state == TcpState::FinWait2).expect("it waits in FIN-WAIT-2");

@@ -47,8 +47,12 @@ impl Seen {
 }
 
 impl Watch for Seen {
-    const NOTES: bool = true;
-    const STEPS: bool = true;
+    fn wants_notes(&self) -> bool {
+        true
+    }
+    fn wants_steps(&self) -> bool {
+        true
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         if sent.segment.flags.rst() {
             self.resets += 1;
@@ -357,7 +361,7 @@ fn ends_and_flows_of_smoltcp_are_seen_as_linux_shows_its_own() {
         [[apps]]\nkind = \"client\"\nhost = \"a\"\nto = \"b:80\"\nrate = \"1/s\"\ncount = 1\n\
         hold = \"5s\"\n[[apps]]\nkind = \"server\"\nhost = \"b\"\nport = 80\n";
     let mut world = parse(text).world();
-    world.run_until(Instant { ns: 900_000_000 }, &mut finwait_sim::watch::Count);
+    world.run_watched(Instant { ns: 900_000_000 }, &mut finwait_sim::watch::Count);
     let rows = |name| world.host(name).expect("it is there").stack().rows(world.now());
     let (mine, theirs) = (rows("a"), rows("b"));
     let ends: Vec<(Endpoint, Endpoint)> = mine.iter().map(|r| (r.remote, r.local)).collect();

@@ -67,7 +67,7 @@ proptest! {
         let mut trace = Trace::new();
         for step in 1..=steps {
             let at = Instant::ZERO + Span::millis(step * 370);
-            world.run_until(at, &mut trace);
+            world.run_watched(at, &mut trace);
             for host in world.hosts() {
                 let view = HostView::of(host, at);
                 let wrong = disagreement(&view);

@@ -76,7 +76,9 @@ impl Tell {
 }
 
 impl Watch for Tell {
-    const NOTES: bool = true;
+    fn wants_notes(&self) -> bool {
+        true
+    }
     fn sent(&mut self, sent: &Sent<'_>) {
         let Some(explained) = self.explain.explain(sent) else { return };
         if self.json {

@@ -40,7 +40,12 @@ struct Limit<'a> {
 }
 
 impl Watch for Limit<'_> {
-    const NOTES: bool = false;
+    fn wants_segments(&self) -> bool {
+        false
+    }
+    fn wants_notes(&self) -> bool {
+        false
+    }
     fn sent(&mut self, _sent: &Sent<'_>) {}
     fn sampled(&mut self, _at: Instant, _hosts: &[Host], _samples: &[Sample]) -> ControlFlow<()> {
         if self.watch.seconds() > self.limit_s {
