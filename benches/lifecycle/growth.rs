@@ -4,7 +4,7 @@ use finwait_model::time::Span;
 use finwait_sim::watch::Count;
 use finwait_sim::world::World;
 
-use crate::world::{Measured, Shape, live_buckets};
+use crate::world::{Measured, Shape, cpu_ns, live_buckets};
 
 /// Prints `series,x,live,lifecycles,ns,digest`: by live buckets, by the rate, by the number of
 /// hosts.
@@ -70,16 +70,9 @@ fn pass(world: &mut World, rate: u64, lifecycles: u64) -> f64 {
     (cpu_ns() - cpu) as f64 / (world.lifecycles() - before).max(1) as f64
 }
 
-/// Processor time of this thread so far in nanoseconds, without ticks: the first number of
-/// /proc/thread-self/schedstat.
-fn cpu_ns() -> u64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    stat.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
-}
-
 /// Nanoseconds of processor time for each lifecycle.
 pub(crate) fn ns_each(measured: &Measured) -> f64 {
-    measured.cpu_ms as f64 * 1e6 / measured.lifecycles.max(1) as f64
+    measured.cpu_ns as f64 / measured.lifecycles.max(1) as f64
 }
 
 fn point(series: &str, x: u64, measured: Measured) {

@@ -15,5 +15,5 @@ fn run(live: u64, lifecycles: u64) -> Result<(u64, u64, String), String> {
     let measured = Shape::live(live).measured(lifecycles)?;
     let each = bytes(&measured.world) as f64 / measured.live as f64;
     let note = format!("{each:.0} bytes a bucket, digest {}", measured.world.digest());
-    Ok((measured.lifecycles, measured.cpu_ms, note))
+    Ok((measured.lifecycles, measured.cpu_ns / 1_000_000, note))
 }
