@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `growth` | cost over buckets, rate and hosts, as CSV; `cargo run -p finwait-viz --example growth` draws it |
 //! | `recorded` | the price of a recording, and its size |
-//! | `incident` | the built-in incident from its beginning to its end, alone and recorded |
+//! | `incident` | the built-in incident from its beginning to its end, alone and recorded; with a number, its first seconds |
 //! | `worst` | what could go wrong |
 //! | `once` | runs and measures nothing: what the second of two runs needs more under callgrind is the price of its additional lifecycles |
 //!
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             "once" => once(number.unwrap_or(10_000)),
             "growth" => growth::growth(lifecycles),
             "recorded" => recorded::recorded(lifecycles),
-            "incident" => recorded::incident(),
+            "incident" => recorded::incident(number),
             "worst" => worst::all(),
             other => Err(format!(
                 "{other}: expected growth, recorded, incident, worst or once, and a number"
@@ -82,7 +82,7 @@ fn everything(lifecycles: u64) -> Result<(), String> {
     }
     worst::all()?;
     recorded::recorded(lifecycles)?;
-    recorded::incident()
+    recorded::incident(None)
 }
 
 /// Measures the steady state.
