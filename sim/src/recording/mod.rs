@@ -22,6 +22,7 @@ mod recorder;
 mod samples;
 mod shape;
 mod step;
+mod window;
 
 pub use choose::{Choice, Flows};
 pub use damage::{Damage, Error};
