@@ -9,7 +9,7 @@ use finwait_model::time::{Instant, Span};
 
 use super::block::{Blocks, Body, Kind};
 use super::choose::Choice;
-use super::codec::{Codec, HostKey, listener_flow};
+use super::codec::{Codec, listener_flow};
 use super::columns::Encoder;
 use super::header::{Header, Totals, end_json};
 use super::hold::Hold;
@@ -51,7 +51,6 @@ pub struct Recorder<W> {
     choice: Choice,
     /// Are counters told now and then, rather than with each step?
     samples_gauges: bool,
-    keys: Vec<HostKey>,
     blocks: Blocks<W>,
     /// The steps of this window, and the one that goes on.
     window: Window,
@@ -100,7 +99,6 @@ impl<W: Write> Recorder<W> {
             header,
             samples_gauges: matches!(choice, Choice::Flows(_)),
             choice,
-            keys,
             blocks,
             window: Window::new(hosts),
             touched: Vec::new(),
@@ -226,7 +224,7 @@ impl<W: Write> Recorder<W> {
             let body = Body { kind: Kind::Events, list, body, segments, resets, from, to };
             self.event_bytes += self.blocks.write(&body);
         }
-        self.codec = Codec::new(&self.keys, to);
+        self.codec.restart(to);
         (self.from, self.segments, self.resets) = (to, 0, 0);
     }
 
