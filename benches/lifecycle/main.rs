@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `growth` | cost over buckets, rate and hosts, as CSV; `cargo run -p finwait-viz --example growth` draws it |
 //! | `recorded` | the price of a recording, and its size |
-//! | `incident` | the built-in incident from its beginning to its end, alone and recorded |
+//! | `incident` | the built-in incident from its beginning to its end, alone and recorded; with a number, its first seconds |
 //! | `worst` | what could go wrong |
 //! | `size` | how much slower 1 M and 10 M buckets are than 131,072, in turns |
 //! | `once` | runs and measures nothing: what the second of two runs needs more under callgrind is the price of its additional lifecycles |
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             "once" => once(number.unwrap_or(10_000)),
             "growth" => growth::growth(lifecycles),
             "recorded" => recorded::recorded(lifecycles),
-            "incident" => recorded::incident(),
+            "incident" => recorded::incident(number),
             "worst" => worst::all(),
             "size" => growth::size(lifecycles),
             other => Err(format!(
@@ -85,7 +85,7 @@ fn everything(lifecycles: u64) -> Result<(), String> {
     growth::size(lifecycles)?;
     worst::all()?;
     recorded::recorded(lifecycles)?;
-    recorded::incident()
+    recorded::incident(None)
 }
 
 /// Measures the steady state.

@@ -1,19 +1,20 @@
 //! Steps as numbers in columns, and back. What can be expected of a segment, from what its
 //! connection did before, costs a byte that packs to nothing; only surprises cost more.
 
-use std::collections::VecDeque;
-
 use finwait_model::flow::{Addr, Endpoint, FourTuple};
 use finwait_model::kernel::Line;
-use finwait_model::segment::{SackBlock, Segment, Timestamp};
+use finwait_model::segment::{SackBlock, Segment};
 use finwait_model::seq::Seq;
 use finwait_model::time::{Clock, Instant, Jiffies};
 
 use super::columns::{Coder, Col};
-use super::conns::Conns;
+use super::coming::{Coming, Sent};
+use super::conns::{Conns, Directed};
 use super::damage::Damage;
-use super::shape::{self, Refusal, Shapes, Words, spell};
+use super::shape::{self, Refusal};
+use super::shapes::{Shapes, Words, spell};
 use super::step::{GAUGES, Gauge, Item, Step, Trigger};
+use super::told::Told;
 use crate::link::Fate;
 
 /// What the codec must know of a host.
@@ -37,8 +38,8 @@ pub(super) struct Codec {
     gauges: Shapes<Vec<Gauge>>,
     /// What a timer waited for when a row of that shape was told last, in ticks.
     waits: Vec<i64>,
-    /// What is on its way to each host: by arrival, equal ones in the order of sending.
-    coming: Vec<VecDeque<(Instant, Segment)>>,
+    /// What is on its way to each host.
+    coming: Vec<Coming>,
     /// How long segments travel from each host, nanoseconds.
     travel: Vec<u64>,
     /// Each host's last timestamp, and the millisecond in which it was sent.
@@ -67,7 +68,7 @@ impl Codec {
             rows: Shapes::default(),
             gauges: Shapes::default(),
             waits: Vec::new(),
-            coming: vec![VecDeque::new(); hosts.len()],
+            coming: vec![Coming::default(); hosts.len()],
             travel: vec![0; hosts.len()],
             stamps: vec![(0, 0); hosts.len()],
             refusal: Refusal::default(),
@@ -76,16 +77,49 @@ impl Codec {
         }
     }
 
+    /// Begins a new block at that time, in the memory of the last one.
+    pub(super) fn restart(&mut self, from: Instant) {
+        let Self {
+            hosts: _,
+            last_at,
+            conns,
+            segments,
+            notes,
+            calls,
+            rows,
+            gauges,
+            waits,
+            coming,
+            travel,
+            stamps,
+            refusal,
+            last_answer,
+            listener_fd,
+        } = self;
+        *last_at = from;
+        conns.clear();
+        for shapes in [segments, notes, calls, rows] {
+            shapes.clear();
+        }
+        gauges.clear();
+        waits.clear();
+        coming.iter_mut().for_each(Coming::clear);
+        travel.fill(0);
+        stamps.fill((0, 0));
+        *refusal = Refusal::default();
+        (*last_answer, *listener_fd) = (0, 0);
+    }
+
     /// Writes a step, or reads one into `step`, which is empty then.
     pub(super) fn step<C: Coder>(&mut self, c: &mut C, step: &mut Step) -> Result<(), Damage> {
         self.begin(c, step)?;
+        let place = (usize::from(step.host), step.at);
         if C::WRITES {
-            for n in 0..step.items.len() {
-                self.write_item(c, step.host, step.at, &step.items[n])?;
+            for item in &mut step.items {
+                self.write_item(c, place, item)?;
             }
-            for n in 0..step.rows.len() {
-                let (flow, line) = step.rows[n];
-                self.write_row(c, step.host, step.at, flow, line)?;
+            for (flow, line) in &step.rows {
+                self.write_row(c, place, *flow, line.as_ref())?;
             }
             c.uint(Col::Item, 0)?;
         } else {
@@ -94,7 +128,7 @@ impl Codec {
                 if word == 0 {
                     break;
                 }
-                self.read_item(c, word, step)?;
+                self.read_item(c, word, place, step)?;
             }
         }
         self.code_gauges(c, &mut step.gauges)
@@ -133,35 +167,33 @@ impl Codec {
     /// A segment that was sent in this block needs no more than its place among those that arrive
     /// first; another one is spelled out.
     fn arrival<C: Coder>(&mut self, c: &mut C, host: usize, step: &mut Step) -> Result<(), Damage> {
-        let Trigger::Arrival(given) = step.trigger else {
+        let Trigger::Arrival(given) = &step.trigger else {
             step.trigger = Trigger::Arrival(Segment::default());
             return self.arrival(c, host, step);
         };
-        let first = self.coming[host].front().map(|&(at, _)| at);
-        let mut place = 0;
-        if C::WRITES && first == Some(step.at) {
-            let equal = self.coming[host].iter().take_while(|(at, _)| *at == step.at);
-            let found = equal.map(|(_, segment)| segment).position(|s| *s == given);
-            place = found.map_or(0, |n| n as u64 + 1);
-        }
+        let coming = &mut self.coming[host];
+        let place = if C::WRITES { coming.place(step.at, given) } else { 0 };
         let place = c.uint(Col::Link, place)?;
         if place > 0 {
-            let skip = usize::try_from(place - 1).map_err(|_| Damage::UNKNOWN)?;
-            let (at, segment) = self.coming[host].remove(skip).ok_or(Damage::UNKNOWN)?;
-            if at < self.last_at {
+            let sent = coming.take(place).ok_or(Damage::UNKNOWN)?;
+            if sent.arrives < self.last_at {
                 return Err(Damage::ORDER);
             }
-            step.at = at;
-            self.last_at = at;
-            step.trigger = Trigger::Arrival(segment);
+            step.at = sent.arrives;
+            self.last_at = sent.arrives;
+            if C::WRITES {
+                self.conns.expect(sent.conn);
+            } else {
+                step.trigger = Trigger::Arrival(sent.segment);
+            }
             return Ok(());
         }
+        let given = *given;
         step.at = self.time(c, step.at)?;
         let words = shape::of_segment(&given, None);
-        let number = if C::WRITES { self.segments.number(&words) } else { 0 };
-        let number = c.uint(Col::Item, number as u64)? as usize;
-        let words = self.segments.at(number, &words, c, spell)?;
-        let segment = self.segment(c, host, step.at, &words, &given)?;
+        let words = self.segments.code(c, Col::Item, &words, spell)?;
+        let mut segment = if C::WRITES { given } else { shape::segment(words)? };
+        self.segment(c, (host, step.at), &mut segment)?;
         step.trigger = Trigger::Arrival(segment);
         Ok(())
     }
@@ -169,145 +201,142 @@ impl Codec {
     fn write_item<C: Coder>(
         &mut self,
         c: &mut C,
-        host: u16,
-        at: Instant,
-        item: &Item,
+        place: (usize, Instant),
+        item: &mut Item,
     ) -> Result<(), Damage> {
-        let (kind, words, number) = match item {
+        let of_kind = |kind: u64, number: usize| kind | (number as u64) << 2;
+        match item {
             Item::Sent(segment, cause, fate, is_answer) => {
                 let words = shape::of_segment(segment, Some((*cause, *fate, *is_answer)));
-                (SENT, words, self.segments.number(&words))
+                let number = self.segments.tell(&words, c, spell)?;
+                c.uint(Col::Item, of_kind(SENT, number))?;
+                self.sent(c, place, segment, fate)
             }
             Item::Note(note) => {
-                let words = shape::of_note(note).0;
-                (NOTE, words, self.notes.number(&words))
+                let (words, refusal) = shape::of_note(note);
+                let number = self.notes.tell(&words, c, spell)?;
+                c.uint(Col::Item, of_kind(NOTE, number))?;
+                self.note(c, place.0, &words, (note.flow(), refusal)).map(|_| ())
             }
             Item::Call(call) => {
                 let words = shape::of_call(call);
-                (CALL, words, self.calls.number(&words))
-            }
-        };
-        c.uint(Col::Item, kind | (number as u64) << 2)?;
-        let host = usize::from(host);
-        match item {
-            Item::Sent(segment, _, fate, _) => {
-                self.sent(c, (host, at), number, &words, (segment, *fate)).map(|_| ())
-            }
-            Item::Note(note) => {
-                let (_, refusal) = shape::of_note(note);
-                let flow = note.flow();
-                self.note(c, host, number, &words, (flow, refusal)).map(|_| ())
-            }
-            Item::Call(call) => {
-                let answer = call.result.unwrap_or(0);
-                let told = (call.flow, call.fd, answer);
-                self.call(c, host, number, &words, told).map(|_| ())
+                let number = self.calls.tell(&words, c, spell)?;
+                c.uint(Col::Item, of_kind(CALL, number))?;
+                let told = (call.flow, call.fd, call.result.unwrap_or(0));
+                self.call(c, place.0, &words, told).map(|_| ())
             }
         }
     }
 
-    fn read_item<C: Coder>(&mut self, c: &mut C, word: u64, step: &mut Step) -> Result<(), Damage> {
-        let (host, at) = (usize::from(step.host), step.at);
+    fn read_item<C: Coder>(
+        &mut self,
+        c: &mut C,
+        word: u64,
+        place: (usize, Instant),
+        step: &mut Step,
+    ) -> Result<(), Damage> {
         let number = usize::try_from(word >> 2).map_err(|_| Damage::UNKNOWN)?;
-        let (words, flow) = ([0; 6], FourTuple::default());
+        let flow = FourTuple::default();
         match word & 3 {
             SENT => {
-                let none = (&Segment::default(), Fate::Lost);
-                step.items.push(self.sent(c, (host, at), number, &words, none)?);
+                let words = *self.segments.told(number, c, spell)?;
+                let (mut segment, mut fate) = (shape::segment(&words)?, shape::fate(&words)?);
+                self.sent(c, place, &mut segment, &mut fate)?;
+                let (cause, is_answer) = (shape::cause_of(&words)?, shape::is_answer(&words));
+                step.items.push(Item::Sent(segment, cause, fate, is_answer));
             }
             NOTE => {
-                let told = (flow, Refusal::default());
-                step.items.push(self.note(c, host, number, &words, told)?);
+                let words = *self.notes.told(number, c, spell)?;
+                let (flow, refusal) = self.note(c, place.0, &words, (flow, Refusal::default()))?;
+                step.items.push(Item::Note(shape::note(&words, flow, refusal)?));
             }
-            CALL => step.items.push(self.call(c, host, number, &words, (flow, 0, 0))?),
+            CALL => {
+                let words = *self.calls.told(number, c, spell)?;
+                let (flow, fd, answer) = self.call(c, place.0, &words, (flow, 0, 0))?;
+                step.items.push(Item::Call(shape::call(&words, flow, fd, answer)?));
+            }
             _ => {
-                let row = self.row(c, (host, at), number - 1, &words, (flow, Jiffies(0)))?;
-                step.rows.push(row);
+                let number = number - 1;
+                let words = *self.rows.told(number, c, spell)?;
+                let (at, flow, due) = self.row(c, place, number, &words, (flow, Jiffies(0)))?;
+                let line = shape::line(&words, flow, due)?;
+                self.conns.side(at).row = Told::of(step.host, &words, due);
+                step.rows.push((flow, line));
             }
         }
         Ok(())
     }
 
+    /// Numbers and times of a segment that leaves, and of what becomes of it. The shapes of both
+    /// are known.
     fn sent<C: Coder>(
         &mut self,
         c: &mut C,
         (host, at): (usize, Instant),
-        number: usize,
-        words: &Words,
-        (given, fate): (&Segment, Fate),
-    ) -> Result<Item, Damage> {
-        let words = self.segments.at(number, words, c, spell)?;
-        let segment = self.segment(c, host, at, &words, given)?;
-        let mut arrives = |c: &mut C, given: Instant| -> Result<Instant, Damage> {
+        segment: &mut Segment,
+        fate: &mut Fate,
+    ) -> Result<(), Damage> {
+        let conn = self.segment(c, (host, at), segment)?;
+        let travel = &mut self.travel[host];
+        let mut arrives = |given: &mut Instant| -> Result<(), Damage> {
             let took = given.since(at).ns;
-            let off = c.int(Col::Fate, took.wrapping_sub(self.travel[host]).cast_signed())?;
-            self.travel[host] = self.travel[host].wrapping_add_signed(off);
-            later(at, self.travel[host])
+            let off = c.int(Col::Fate, took.wrapping_sub(*travel).cast_signed())?;
+            *travel = travel.wrapping_add_signed(off);
+            *given = later(at, *travel)?;
+            Ok(())
         };
-        let fate = match (shape::fate_of(&words), fate) {
-            (0, Fate::Arrives(t) | Fate::Twice(t, _)) => Fate::Arrives(arrives(c, t)?),
-            (0, _) => Fate::Arrives(arrives(c, at)?),
-            (1, Fate::Twice(a, b)) => Fate::Twice(arrives(c, a)?, arrives(c, b)?),
-            (1, _) => Fate::Twice(arrives(c, at)?, arrives(c, at)?),
-            (2, _) => Fate::Lost,
-            (3, _) => Fate::Unroutable,
-            _ => return Err(Damage::UNKNOWN),
-        };
-        let to = self.hosts.iter().position(|h| h.addr == segment.flow.daddr);
         let (first, second) = match fate {
-            Fate::Arrives(at) => (Some(at), None),
-            Fate::Twice(a, b) => (Some(a), Some(b)),
-            Fate::Lost | Fate::Unroutable => (None, None),
+            Fate::Arrives(at) => {
+                arrives(at)?;
+                (*at, None)
+            }
+            Fate::Twice(a, b) => {
+                arrives(a)?;
+                arrives(b)?;
+                (*a, Some(*b))
+            }
+            Fate::Lost | Fate::Unroutable => return Ok(()),
         };
-        if let Some(to) = to {
-            for at in [first, second].into_iter().flatten() {
-                let coming = &mut self.coming[to];
-                let place = match coming.back() {
-                    Some(&(last, _)) if at < last => coming.partition_point(|&(t, _)| t <= at),
-                    _ => coming.len(),
-                };
-                coming.insert(place, (at, segment));
+        if let Some(to) = self.hosts.iter().position(|h| h.addr == segment.flow.daddr) {
+            let coming = &mut self.coming[to];
+            coming.add(Sent { arrives: first, conn, segment: *segment });
+            if let Some(second) = second {
+                coming.add(Sent { arrives: second, conn, segment: *segment });
             }
         }
-        Ok(Item::Sent(segment, shape::cause_of(&words)?, fate, shape::is_answer(&words)))
+        Ok(())
     }
 
-    /// Connection, numbers and times of a segment whose shape is known.
+    /// Connection, numbers and times of a segment whose shape is known; the connection's number.
+    #[inline]
     fn segment<C: Coder>(
         &mut self,
         c: &mut C,
-        host: usize,
-        at: Instant,
-        words: &Words,
-        given: &Segment,
-    ) -> Result<Segment, Damage> {
-        let mut segment = shape::segment(words)?;
-        let (to, flow) = self.conns.refer(c, self.hosts[host].addr, given.flow)?;
+        (host, at): (usize, Instant),
+        segment: &mut Segment,
+    ) -> Result<usize, Damage> {
+        let (to, flow) = self.conns.refer(c, self.hosts[host].addr, segment.flow)?;
         segment.flow = flow;
-        let other = *self.conns.side(super::conns::Directed { side: 1 - to.side, ..to });
-        let mut side = *self.conns.side(to);
-        segment.seq = Seq(c.near(Col::Seq, given.seq.0, side.next)?);
+        let (side, other) = self.conns.both(to);
+        segment.seq = Seq(c.near(Col::Seq, segment.seq.0, side.next)?);
         let acked = if segment.flags.ack() { other.next } else { 0 };
-        segment.ack = Seq(c.near(Col::Ack, given.ack.0, acked)?);
-        let win = c.near(Col::Win, given.win.into(), side.win.into())?;
+        segment.ack = Seq(c.near(Col::Ack, segment.ack.0, acked)?);
+        let win = c.near(Col::Win, segment.win.into(), side.win.into())?;
         segment.win = u16::try_from(win).map_err(|_| Damage::TOO_LARGE)?;
-        if segment.options.ts.is_some() {
+        if let Some(ts) = &mut segment.options.ts {
             let ms = at.ns / 1_000_000;
             let (last, last_ms) =
                 if side.known { (side.stamp, side.stamp_ms) } else { self.stamps[host] };
             let expected = last.wrapping_add(ms.wrapping_sub(last_ms) as u32);
-            let given = given.options.ts.unwrap_or_default();
-            let val = c.near(Col::Stamp, given.val, expected)?;
-            let ecr = c.near(Col::Echo, given.ecr, other.stamp)?;
-            segment.options.ts = Some(Timestamp { val, ecr });
-            (side.stamp, side.stamp_ms) = (val, ms);
-            self.stamps[host] = (val, ms);
+            ts.val = c.near(Col::Stamp, ts.val, expected)?;
+            ts.ecr = c.near(Col::Echo, ts.ecr, other.stamp)?;
+            (side.stamp, side.stamp_ms) = (ts.val, ms);
+            self.stamps[host] = (ts.val, ms);
         }
         for n in 0..usize::from(segment.options.sack_count) {
-            let SackBlock { left, right } = given.options.sack[n];
-            let left = c.near(Col::Sack, left.0, segment.ack.0)?;
-            let right = c.near(Col::Sack, right.0, left)?;
-            segment.options.sack[n] = SackBlock { left: Seq(left), right: Seq(right) };
+            let SackBlock { left, right } = &mut segment.options.sack[n];
+            left.0 = c.near(Col::Sack, left.0, segment.ack.0)?;
+            right.0 = c.near(Col::Sack, right.0, left.0)?;
         }
         let end = segment.end_seq();
         if !segment.flags.rst() && (!side.known || Seq(side.next).before(end)) {
@@ -315,21 +344,20 @@ impl Codec {
         }
         side.win = segment.win;
         side.known = true;
-        *self.conns.side(to) = side;
-        Ok(segment)
+        Ok(to.conn)
     }
 
+    /// Connection and numbers of a note of that shape.
+    #[inline]
     fn note<C: Coder>(
         &mut self,
         c: &mut C,
         host: usize,
-        number: usize,
         words: &Words,
         (flow, told): (FourTuple, Refusal),
-    ) -> Result<Item, Damage> {
-        let words = self.notes.at(number, words, c, spell)?;
+    ) -> Result<(FourTuple, Refusal), Damage> {
         let (_, flow) = self.conns.refer(c, self.hosts[host].addr, flow)?;
-        if let Some(knows_expiry) = shape::is_refusal(&words) {
+        if let Some(knows_expiry) = shape::is_refusal(words) {
             let last = self.refusal;
             let count = c.near(Col::Refusal, told.count, last.count)?;
             let limit =
@@ -343,21 +371,21 @@ impl Codec {
             }
             self.refusal = Refusal { count, limit: limit.cast_signed(), next_expiry };
         }
-        Ok(Item::Note(shape::note(&words, flow, self.refusal)?))
+        Ok((flow, self.refusal))
     }
 
+    /// Connection and descriptors of a call of that shape.
+    #[inline]
     fn call<C: Coder>(
         &mut self,
         c: &mut C,
         host: usize,
-        number: usize,
         words: &Words,
         (flow, fd, answer): (FourTuple, u32, u32),
-    ) -> Result<Item, Damage> {
-        let words = self.calls.at(number, words, c, spell)?;
+    ) -> Result<(FourTuple, u32, u32), Damage> {
         let (to, flow) = self.conns.refer(c, self.hosts[host].addr, flow)?;
         let side = self.conns.side(to);
-        if shape::call_answers_descriptor(&words) {
+        if shape::call_answers_descriptor(words) {
             let answer = c.near(Col::Fd, answer, self.last_answer)?;
             let fd = c.near(Col::Fd, fd, self.listener_fd)?;
             if fd != answer {
@@ -365,37 +393,41 @@ impl Codec {
             }
             self.last_answer = answer;
             side.fd = Some(answer);
-            return Ok(Item::Call(shape::call(&words, flow, fd, answer)?));
+            return Ok((flow, fd, answer));
         }
         let fd = c.near(Col::Fd, fd, side.fd.unwrap_or(self.last_answer))?;
         side.fd = Some(fd);
-        Ok(Item::Call(shape::call(&words, flow, fd, 0)?))
+        Ok((flow, fd, 0))
     }
 
     /// A row, unless it is as the block has told it already.
     fn write_row<C: Coder>(
         &mut self,
         c: &mut C,
-        host: u16,
-        at: Instant,
+        (host, at): (usize, Instant),
         flow: FourTuple,
-        line: Option<Line>,
+        line: Option<&Line>,
     ) -> Result<(), Damage> {
-        let known = self.conns.find(flow).and_then(|at| self.conns.side(at).row);
-        let known = known.filter(|&(its_host, _)| its_host == host).map(|(_, line)| line);
-        if known == Some(line) {
+        let was = self.conns.find(flow).map_or_else(Told::default, |at| self.conns.side(at).row);
+        let mut words = shape::of_line(line);
+        let due = line.and_then(|l| l.timer).map(|t| t.due);
+        let told = Told::of(host as u16, &words, due.unwrap_or_default());
+        if told == was {
             return Ok(());
         }
-        let due = |line: Option<Line>| line.and_then(|l| l.timer).map(|t| t.due);
-        let now = due(line);
-        let same_due = now.is_some() && due(known.flatten()) == now;
-        let words = shape::of_line(line.as_ref(), same_due);
-        let number = self.rows.number(&words);
+        if due.is_some() && was.due(host as u16) == due {
+            words = shape::with_same_due(words);
+        }
+        let number = self.rows.tell(&words, c, spell)?;
         c.uint(Col::Item, ROW | (number as u64 + 1) << 2)?;
-        let told = (flow, now.unwrap_or_default());
-        self.row(c, (usize::from(host), at), number, &words, told).map(|_| ())
+        let given = (flow, due.unwrap_or_default());
+        let (at, ..) = self.row(c, (host, at), number, &words, given)?;
+        self.conns.side(at).row = told;
+        Ok(())
     }
 
+    /// Connection of a row of that shape, and what its timer waits for.
+    #[inline]
     fn row<C: Coder>(
         &mut self,
         c: &mut C,
@@ -403,21 +435,15 @@ impl Codec {
         number: usize,
         words: &Words,
         (flow, due): (FourTuple, Jiffies),
-    ) -> Result<(FourTuple, Option<Line>), Damage> {
-        let words = self.rows.at(number, words, c, spell)?;
+    ) -> Result<(Directed, FourTuple, Jiffies), Damage> {
         if number >= self.waits.len() {
             self.waits.resize(number + 1, 0);
         }
         let HostKey { addr, clock } = self.hosts[host];
         let (to, flow) = self.conns.refer(c, addr, flow)?;
-        let side = self.conns.side(to);
-        let due = match shape::line_timer(&words) {
+        let due = match shape::line_timer(words) {
             None => Jiffies(0),
-            Some(true) => {
-                let told = side.row.filter(|&(its_host, _)| usize::from(its_host) == host);
-                let timer = told.and_then(|(_, line)| line).and_then(|line| line.timer);
-                timer.ok_or(Damage::UNKNOWN)?.due
-            }
+            Some(true) => self.conns.side(to).row.due(host as u16).ok_or(Damage::UNKNOWN)?,
             Some(false) => {
                 let now = clock.jiffies(at).0;
                 let wait = due.0.wrapping_sub(now).cast_signed();
@@ -426,23 +452,23 @@ impl Codec {
                 sane_due(clock, at, Jiffies(now.wrapping_add_signed(self.waits[number])))?
             }
         };
-        let line = shape::line(&words, flow, due)?;
-        side.row = Some((host as u16, line));
-        Ok((flow, line))
+        Ok((to, flow, due))
     }
 
     fn code_gauges<C: Coder>(&mut self, c: &mut C, gauges: &mut Vec<Gauge>) -> Result<(), Damage> {
-        let mut code = 0;
-        if C::WRITES && !gauges.is_empty() {
-            code = self.gauges.number(gauges) as u64 + 1;
+        if C::WRITES {
+            let mut code = 0;
+            if !gauges.is_empty() {
+                code = self.gauges.tell(gauges, c, |c, given| spell_gauges(c, given))? as u64 + 1;
+            }
+            c.uint(Col::Gauge, code)?;
+            return Ok(());
         }
-        let code = c.uint(Col::Gauge, code)?;
+        let code = c.uint(Col::Gauge, 0)?;
         if code > 0 {
             let number = usize::try_from(code - 1).map_err(|_| Damage::UNKNOWN)?;
-            let shape = self.gauges.at(number, gauges, c, |c, given| spell_gauges(c, given))?;
-            if !C::WRITES {
-                gauges.clone_from(&shape);
-            }
+            let shape = self.gauges.told(number, c, |c, given| spell_gauges(c, given))?;
+            gauges.clone_from(shape);
         }
         Ok(())
     }

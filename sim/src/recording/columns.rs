@@ -63,8 +63,7 @@ pub(super) trait Coder {
     /// A number that is small in both directions.
     #[inline]
     fn int(&mut self, col: Col, value: i64) -> Result<i64, Damage> {
-        let folded = (value << 1 ^ value >> 63).cast_unsigned();
-        let read = self.uint(col, folded)?;
+        let read = self.uint(col, fold(value))?;
         Ok((read >> 1).cast_signed() ^ -(read & 1).cast_signed())
     }
     /// A 32-bit number that is near another, going round at 2^32.
@@ -77,7 +76,13 @@ pub(super) trait Coder {
     }
 }
 
-/// Writes columns.
+/// The sign in the last bit.
+#[inline]
+const fn fold(value: i64) -> u64 {
+    (value << 1 ^ value >> 63).cast_unsigned()
+}
+
+/// Writes columns. What is written is what was given, so it is given back as it was.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Encoder {
     columns: [Vec<u8>; COLUMNS],
@@ -88,6 +93,17 @@ impl Coder for Encoder {
     #[inline]
     fn uint(&mut self, col: Col, value: u64) -> Result<u64, Damage> {
         put(&mut self.columns[col as usize], value);
+        Ok(value)
+    }
+    #[inline]
+    fn int(&mut self, col: Col, value: i64) -> Result<i64, Damage> {
+        put(&mut self.columns[col as usize], fold(value));
+        Ok(value)
+    }
+    #[inline]
+    fn near(&mut self, col: Col, value: u32, expected: u32) -> Result<u32, Damage> {
+        let off = value.wrapping_sub(expected).cast_signed();
+        put(&mut self.columns[col as usize], fold(off.into()));
         Ok(value)
     }
 }
@@ -154,7 +170,16 @@ impl Coder for Decoder {
 
 /// Seven bits a byte, the lowest first; the eighth says that more follow.
 #[inline]
-pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 { out.push(value as u8) } else { put_long(out, value) }
+}
+
+/// Most numbers take one byte; others need no copy of their loop wherever one is written.
+#[inline(never)]
+fn put_long(out: &mut Vec<u8>, mut value: u64) {
+    if value < 1 << 14 {
+        return out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
+    }
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -184,10 +209,13 @@ pub(super) fn get(bytes: &mut &[u8]) -> Result<u64, Damage> {
 mod tests {
     use super::*;
 
+    const NUMBERS: [u64; 9] =
+        [0, 1, 127, 128, 0x3fff, 0x4000, u64::MAX, 1 << 63, i32::MIN as u32 as u64];
+
     #[test]
     fn numbers_come_back_and_overlong_ones_do_not() {
         let mut encoder = Encoder::default();
-        for n in [0, 1, 127, 128, u64::MAX, 1 << 63] {
+        for n in NUMBERS {
             encoder.uint(Col::Time, n).expect("it is written");
             encoder.int(Col::Seq, n.cast_signed()).expect("it is written");
             encoder.near(Col::Ack, n as u32, 7).expect("it is written");
@@ -195,7 +223,7 @@ mod tests {
         let bytes = encoder.take();
         assert!(Decoder::new(bytes[..bytes.len() - 1].to_vec()).is_err());
         let mut decoder = Decoder::new(bytes).expect("whole");
-        for n in [0, 1, 127, 128, u64::MAX, 1 << 63] {
+        for n in NUMBERS {
             assert_eq!(decoder.uint(Col::Time, 0), Ok(n));
             assert_eq!(decoder.int(Col::Seq, 0), Ok(n.cast_signed()));
             assert_eq!(decoder.near(Col::Ack, 0, 7), Ok(n as u32));

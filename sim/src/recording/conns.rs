@@ -1,30 +1,29 @@
 //! The connections that a block speaks of: each has a number, and what is expected of it next.
 
 use finwait_model::flow::{Addr, Endpoint, FourTuple};
-use finwait_model::kernel::Line;
 
 use super::columns::{Coder, Col, Decoder, Encoder};
 use super::damage::Damage;
 use super::lookup::{Lookup, mix};
-use super::shape::{Shapes, Words, spell};
+use super::shapes::{Shapes, Words, spell};
+use super::told::Told;
 
 /// One end of a connection: what it sent last, and what its host's `ss` shows of it.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Side {
     /// Has it sent anything?
     pub(super) known: bool,
-    /// The sequence number behind everything that it sent.
-    pub(super) next: u32,
     /// Its last window field.
     pub(super) win: u16,
+    /// The sequence number behind everything that it sent.
+    pub(super) next: u32,
     /// Its last timestamp, and the millisecond in which it was sent.
     pub(super) stamp: u32,
     pub(super) stamp_ms: u64,
     /// Its descriptor, if a call has told it.
     pub(super) fd: Option<u32>,
-    /// Its row, if one has been told, and on which host: listeners of several hosts may share
-    /// their ends. A row of `None`: it has none.
-    pub(super) row: Option<(u16, Option<Line>)>,
+    /// Its row.
+    pub(super) row: Told,
 }
 
 /// A connection.
@@ -38,10 +37,19 @@ pub(super) struct Conn {
 }
 
 /// A connection in one direction: its number, and the side that is the source.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Directed {
     pub(super) conn: usize,
     pub(super) side: usize,
+}
+
+/// The flow that was named last, the host that named it, where it is, and how it is named again.
+#[derive(Clone, Copy, Default, Debug)]
+struct Recent {
+    flow: Option<FourTuple>,
+    own: Addr,
+    at: Directed,
+    again: u64,
 }
 
 /// The connections of a block.
@@ -50,6 +58,11 @@ pub(super) struct Conns {
     all: Vec<Conn>,
     index: Lookup,
     last: usize,
+    /// Writing: which flow of `last` was named, seen from whom. Most of what a step tells is about
+    /// one connection.
+    recent: Recent,
+    /// Writing: which connection will be spoken of next, as it seems.
+    expected: usize,
     /// Writing: the list that stands in front of the events. Reading: what it said.
     list: ConnList,
     listed: Vec<(Endpoint, Endpoint)>,
@@ -60,44 +73,97 @@ impl Conns {
     pub(super) fn reading(listed: Vec<(Endpoint, Endpoint)>) -> Self {
         Self { listed, ..Self::default() }
     }
+    /// Begins anew, in the same memory.
+    pub(super) fn clear(&mut self) {
+        let Self { all, index, last, recent, expected, list, listed } = self;
+        all.clear();
+        index.clear();
+        (*last, *expected) = (0, 0);
+        *recent = Recent::default();
+        *list = ConnList::default();
+        listed.clear();
+    }
     /// The list of connections that were written; for an empty block that comes next.
     pub(super) fn take_list(&mut self) -> Vec<u8> {
         self.list.encoder.take()
     }
+    #[inline]
     pub(super) fn side(&mut self, at: Directed) -> &mut Side {
         &mut self.all[at.conn].sides[at.side]
     }
+    /// That side, and the other one.
+    #[inline]
+    pub(super) fn both(&mut self, at: Directed) -> (&mut Side, &Side) {
+        let [lo, hi] = &mut self.all[at.conn].sides;
+        if at.side == 0 { (lo, hi) } else { (hi, lo) }
+    }
     /// The connection's number, if it has been met.
+    #[inline]
     pub(super) fn find(&self, flow: FourTuple) -> Option<Directed> {
-        let (lo, hi, side) = ends(flow);
-        if let Some(last) = self.all.get(self.last)
-            && (last.lo, last.hi) == (lo, hi)
-        {
-            return Some(Directed { conn: self.last, side });
+        if self.recent.flow == Some(flow) {
+            return Some(self.recent.at);
         }
-        let is = |n: usize| (self.all[n].lo, self.all[n].hi) == (lo, hi);
-        let conn = self.index.find(hash(lo, hi), is)?;
-        Some(Directed { conn, side })
+        let (lo, hi, side) = ends(flow);
+        self.find_ends(lo, hi).map(|conn| Directed { conn, side })
+    }
+    /// Whatever is said next is likely to be about that connection: it spares a search.
+    pub(super) const fn expect(&mut self, conn: usize) {
+        self.expected = conn;
+    }
+    fn find_ends(&self, lo: Endpoint, hi: Endpoint) -> Option<usize> {
+        let is = |conn: &Conn| (conn.lo, conn.hi) == (lo, hi);
+        for likely in [self.last, self.expected] {
+            if self.all.get(likely).is_some_and(is) {
+                return Some(likely);
+            }
+        }
+        self.index.find(hash(lo, hi), |n| is(&self.all[n]))
     }
     /// Names a connection in one direction, seen from a host with that address.
+    #[inline(always)]
     pub(super) fn refer<C: Coder>(
         &mut self,
         c: &mut C,
         own: Addr,
         flow: FourTuple,
     ) -> Result<(Directed, FourTuple), Damage> {
-        let mut code = 0;
-        if C::WRITES {
-            let known = self.find(flow);
-            let (lo, hi, side) = ends(flow);
-            let turned = u64::from(side != own_side(lo, hi, own));
-            code = turned
-                | match known {
-                    Some(at) if at.conn == self.last => 0,
-                    None => 1 << 1,
-                    Some(at) => ((self.all.len() - at.conn) as u64 + 1) << 1,
-                };
+        if !C::WRITES {
+            return self.named(c, own, flow, 0);
         }
+        if self.recent.flow == Some(flow) && self.recent.own == own {
+            c.uint(Col::Conn, self.recent.again)?;
+            return Ok((self.recent.at, flow));
+        }
+        self.refer_other(c, own, flow)
+    }
+    /// The same for one that was not the last.
+    #[inline(never)]
+    fn refer_other<C: Coder>(
+        &mut self,
+        c: &mut C,
+        own: Addr,
+        flow: FourTuple,
+    ) -> Result<(Directed, FourTuple), Damage> {
+        let (lo, hi, side) = ends(flow);
+        let again = u64::from(side != own_side(lo, hi, own));
+        let code = again
+            | match self.find_ends(lo, hi) {
+                Some(conn) if conn == self.last => 0,
+                None => 1 << 1,
+                Some(conn) => ((self.all.len() - conn) as u64 + 1) << 1,
+            };
+        let (at, flow) = self.named(c, own, flow, code)?;
+        self.recent = Recent { flow: Some(flow), own, at, again };
+        Ok((at, flow))
+    }
+    /// By its code.
+    fn named<C: Coder>(
+        &mut self,
+        c: &mut C,
+        own: Addr,
+        flow: FourTuple,
+        code: u64,
+    ) -> Result<(Directed, FourTuple), Damage> {
         let code = c.uint(Col::Conn, code)?;
         let conn = match code >> 1 {
             0 => self.last,
@@ -132,7 +198,8 @@ impl Conns {
 /// The two ends, the smaller first, and which of them is the source.
 pub(super) fn ends(flow: FourTuple) -> (Endpoint, Endpoint, usize) {
     let (source, destination) = (flow.source(), flow.destination());
-    if source <= destination { (source, destination, 0) } else { (destination, source, 1) }
+    let turned = word(source) > word(destination);
+    if turned { (destination, source, 1) } else { (source, destination, 0) }
 }
 
 /// Which side belongs to the host with that address; any, if both do or neither.
@@ -163,9 +230,7 @@ impl Pairs {
     ) -> Result<(Endpoint, Endpoint), Damage> {
         let (service, client) = if lo.port <= hi.port { (lo, hi) } else { (hi, lo) };
         let words = [service.addr.0.into(), service.port.into(), client.addr.0.into(), 0, 0, 0];
-        let number = if C::WRITES { self.shapes.number(&words) } else { 0 };
-        let number = c.uint(Col::Conn, number as u64)? as usize;
-        let words = self.shapes.at(number, &words, c, spell)?;
+        let words = *self.shapes.code(c, Col::Conn, &words, spell)?;
         let near = i64::from(client.port) - i64::from(self.last_port);
         let near = c.int(Col::Local, near)?;
         let port = i64::from(self.last_port).wrapping_add(near);
@@ -206,6 +271,10 @@ pub(super) fn names(list: &[(Endpoint, Endpoint)], flow: FourTuple) -> bool {
 }
 
 fn hash(lo: Endpoint, hi: Endpoint) -> u32 {
-    let word = |end: Endpoint| u64::from(end.addr.0) << 16 | u64::from(end.port);
     mix([word(lo), word(hi)])
+}
+
+/// An end as a number: they have the same order.
+const fn word(end: Endpoint) -> u64 {
+    (end.addr.0 as u64) << 16 | end.port as u64
 }

@@ -108,7 +108,7 @@ impl Hold {
         let (head, stored) = body.packed();
         self.bytes += stored.len();
         self.held.push_back((head, stored));
-        self.codec = Codec::new(&self.keys, to);
+        self.codec.restart(to);
         self.from = to;
     }
 

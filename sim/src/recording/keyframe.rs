@@ -11,7 +11,8 @@ use super::codec::sane_due;
 use super::columns::{Coder, Col, Decoder, Encoder, get, put};
 use super::damage::{Damage, Error};
 use super::header::{HostInfo, sysctl, sysctls};
-use super::shape::{self, Shapes, Words, spell};
+use super::shape;
+use super::shapes::{Shapes, Words, spell};
 use super::step::Gauges;
 
 /// A host as it stands.
@@ -111,28 +112,22 @@ struct Rows {
 
 impl Rows {
     fn write(&mut self, c: &mut Encoder, line: &Line) -> Result<(), Damage> {
-        let words = shape::of_line(Some(line), false);
-        let number = self.shapes.number(&words);
         let due = line.timer.map_or(Jiffies(0), |t| t.due);
-        self.code(c, number, &words, line.flow(), due).map(|_| ())
+        self.code(c, &shape::of_line(Some(line)), line.flow(), due).map(|_| ())
     }
     fn read(&mut self, c: &mut Decoder) -> Result<Line, Damage> {
-        self.code(c, 0, &[0; 6], FourTuple::default(), Jiffies(0))
+        self.code(c, &[0; 6], FourTuple::default(), Jiffies(0))
     }
     fn code<C: Coder>(
         &mut self,
         c: &mut C,
-        number: usize,
         words: &Words,
         flow: FourTuple,
         due: Jiffies,
     ) -> Result<Line, Damage> {
-        let number = c.uint(Col::Item, number as u64)? as usize;
-        let words = self.shapes.at(number, words, c, spell)?;
+        let words = *self.shapes.code(c, Col::Item, words, spell)?;
         let pair = [flow.saddr.0.into(), flow.daddr.0.into(), 0, 0, 0, 0];
-        let number = if C::WRITES { self.addrs.number(&pair) } else { 0 };
-        let number = c.uint(Col::Conn, number as u64)? as usize;
-        let pair = self.addrs.at(number, &pair, c, spell)?;
+        let pair = *self.addrs.code(c, Col::Conn, &pair, spell)?;
         let addr = |n: i64| u32::try_from(n).map(Addr).map_err(|_| Damage::TOO_LARGE);
         let port = |c: &mut C, col, given: u16, last: &mut u16| -> Result<u16, Damage> {
             let read = c.near(col, given.into(), (*last).into())?;

@@ -4,10 +4,13 @@
 //! file byte for byte. Read in this order: [`Event`] (what is told), `step` (how it is gathered),
 //! `codec` (how it becomes small), `block` (how it lies in the file), `recorder`, `reader`.
 
+#[cfg(test)]
+mod again;
 mod block;
 mod choose;
 mod codec;
 mod columns;
+mod coming;
 mod conns;
 mod damage;
 mod event;
@@ -21,7 +24,10 @@ mod reader;
 mod recorder;
 mod samples;
 mod shape;
+mod shapes;
 mod step;
+mod told;
+mod window;
 
 pub use choose::{Choice, Flows};
 pub use damage::{Damage, Error};

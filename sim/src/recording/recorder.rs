@@ -1,7 +1,6 @@
 //! Records a run while it goes on: a [`Watch`] that writes.
 
 use core::ops::ControlFlow;
-use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use finwait_model::flow::FourTuple;
@@ -10,13 +9,14 @@ use finwait_model::time::{Instant, Span};
 
 use super::block::{Blocks, Body, Kind};
 use super::choose::Choice;
-use super::codec::{Codec, HostKey, listener_flow};
+use super::codec::{Codec, listener_flow};
 use super::columns::Encoder;
 use super::header::{Header, Totals, end_json};
 use super::hold::Hold;
 use super::keyframe::{self, Frame};
 use super::samples::Pending;
 use super::step::{Gauges, Item, Step, Trigger};
+use super::window::Window;
 use crate::app::Call;
 use crate::host::Host;
 use crate::run::Outcome;
@@ -51,14 +51,11 @@ pub struct Recorder<W> {
     choice: Choice,
     /// Are counters told now and then, rather than with each step?
     samples_gauges: bool,
-    keys: Vec<HostKey>,
     blocks: Blocks<W>,
-    /// The step that goes on.
-    step: Step,
+    /// The steps of this window, and the one that goes on.
+    window: Window,
+    /// Which connections it has touched.
     touched: Vec<FourTuple>,
-    /// Steps of each host in this window.
-    window: Vec<VecDeque<Step>>,
-    spare: Vec<Step>,
     /// Each host's gauges as they have been told, and when.
     told: Vec<Gauges>,
     told_at: Vec<Instant>,
@@ -102,12 +99,9 @@ impl<W: Write> Recorder<W> {
             header,
             samples_gauges: matches!(choice, Choice::Flows(_)),
             choice,
-            keys,
             blocks,
-            step: Step::default(),
+            window: Window::new(hosts),
             touched: Vec::new(),
-            window: vec![VecDeque::new(); hosts],
-            spare: Vec::new(),
             told: vec![Gauges::default(); hosts],
             told_at: vec![Instant::ZERO; hosts],
             encoder: Encoder::default(),
@@ -161,22 +155,9 @@ impl<W: Write> Recorder<W> {
 
     /// Everything of this window, in the order of time and hosts.
     fn merge(&mut self) {
-        loop {
-            let mut first: Option<(Instant, usize)> = None;
-            for (host, steps) in self.window.iter().enumerate() {
-                if let Some(step) = steps.front()
-                    && first.is_none_or(|(at, _)| step.at < at)
-                {
-                    first = Some((step.at, host));
-                }
-            }
-            let Some((_, host)) = first else { return };
-            if let Some(mut step) = self.window[host].pop_front() {
-                self.write_step(&mut step);
-                step.clear();
-                self.spare.push(step);
-            }
-        }
+        let mut window = core::mem::take(&mut self.window);
+        window.tell(|step| self.write_step(step));
+        self.window = window;
     }
 
     fn write_step(&mut self, step: &mut Step) {
@@ -243,7 +224,7 @@ impl<W: Write> Recorder<W> {
             let body = Body { kind: Kind::Events, list, body, segments, resets, from, to };
             self.event_bytes += self.blocks.write(&body);
         }
-        self.codec = Codec::new(&self.keys, to);
+        self.codec.restart(to);
         (self.from, self.segments, self.resets) = (to, 0, 0);
     }
 
@@ -289,23 +270,34 @@ impl<W: Write> Recorder<W> {
         self.sysctls = frames.into_iter().map(|f| f.sysctl).collect();
     }
 
+    /// A connection may have changed. As a rule it is the one that was touched just before.
+    #[inline]
+    fn touch(&mut self, flow: FourTuple) {
+        if self.touched.last() != Some(&flow) {
+            self.touched.push(flow);
+        }
+    }
+
     /// Rows of whatever this step may have changed: of each connection that it has touched, and
     /// of whoever listens at its local end.
     fn look_at_rows(&mut self, stack: &Stack) {
-        self.touched.sort_unstable();
-        self.touched.dedup();
+        if self.touched.len() > 1 {
+            self.touched.sort_unstable();
+            self.touched.dedup();
+        }
+        let rows = &mut self.window.step().rows;
         let mut listener = None;
         for flow in self.touched.drain(..) {
             let local = flow.source();
             if flow.dport != 0 {
-                self.step.rows.push((flow, stack.line(flow)));
+                rows.push((flow, stack.line(flow)));
             }
             if self.choice.is_everything() && local.port != 0 && listener != Some(local) {
                 listener = Some(local);
                 if let Some(line) = stack.listener_line(local) {
-                    self.step.rows.push((listener_flow(line.local), Some(line)));
+                    rows.push((listener_flow(line.local), Some(line)));
                 } else if flow.dport == 0 {
-                    self.step.rows.push((flow, None));
+                    rows.push((flow, None));
                 }
             }
         }
@@ -321,9 +313,8 @@ impl<W: Write> Watch for Recorder<W> {
     }
 
     fn begins(&mut self, at: Instant, host: HostId, trigger: watch::Trigger<'_>) {
-        self.step.at = at;
-        self.step.host = host.0;
-        self.step.trigger = match trigger {
+        let step = self.window.begin(at, host.0);
+        step.trigger = match trigger {
             watch::Trigger::Arrival(segment) if self.choice.takes(segment.flow) => {
                 self.touched.push(segment.flow.reversed());
                 Trigger::Arrival(*segment)
@@ -337,13 +328,10 @@ impl<W: Write> Watch for Recorder<W> {
         if !self.choice.takes(sent.segment.flow) {
             return;
         }
-        self.touched.push(sent.segment.flow);
-        self.step.items.push(Item::Sent(
-            *sent.segment,
-            sent.cause,
-            sent.fate,
-            sent.answers.is_some(),
-        ));
+        self.touch(sent.segment.flow);
+        let is_answer = sent.answers.is_some();
+        let item = Item::Sent(*sent.segment, sent.cause, sent.fate, is_answer);
+        self.window.step().items.push(item);
     }
     fn noted(&mut self, _at: Instant, _host: HostId, note: &Note) {
         let flow = note.flow();
@@ -351,39 +339,38 @@ impl<W: Write> Watch for Recorder<W> {
             return;
         }
         let thrown = matches!(note, Note::Drop { .. });
-        self.touched.push(if thrown { flow.reversed() } else { flow });
-        self.step.items.push(Item::Note(*note));
+        self.touch(if thrown { flow.reversed() } else { flow });
+        self.window.step().items.push(Item::Note(*note));
     }
     fn touched(&mut self, flow: FourTuple) {
         if self.choice.takes(flow) {
-            self.touched.push(flow);
+            self.touch(flow);
         }
     }
     fn called(&mut self, call: &Call) {
         if !self.choice.takes(call.flow) {
             return;
         }
-        self.touched.push(call.flow);
-        self.step.items.push(Item::Call(*call));
+        self.touch(call.flow);
+        self.window.step().items.push(Item::Call(*call));
     }
     fn stepped(&mut self, stack: &Stack) {
         self.look_at_rows(stack);
-        let host = usize::from(self.step.host);
-        if self.samples_gauges && self.step.is_empty() {
+        let step = self.window.step();
+        let host = usize::from(step.host);
+        if self.samples_gauges && step.is_empty() {
             // Nothing of this step is recorded: what it counts can wait a little.
-            if self.step.at.since(self.told_at[host]) < GAUGES_AT_LEAST_EVERY {
-                return self.step.clear();
+            if step.at.since(self.told_at[host]) < GAUGES_AT_LEAST_EVERY {
+                return step.clear();
             }
-            self.step.trigger = Trigger::Unknown;
+            step.trigger = Trigger::Unknown;
         }
-        self.told[host].follow(stack, &mut self.step.gauges);
-        self.told_at[host] = self.step.at;
-        if self.step.is_empty() {
-            return self.step.clear();
+        self.told[host].follow(stack, &mut step.gauges);
+        self.told_at[host] = step.at;
+        if step.is_empty() {
+            return step.clear();
         }
-        let next = self.spare.pop().unwrap_or_default();
-        let step = core::mem::replace(&mut self.step, next);
-        self.window[usize::from(step.host)].push_back(step);
+        self.window.keep();
     }
     fn window(&mut self, _stop: Instant) {
         self.merge();

@@ -1,5 +1,4 @@
-//! Shapes: what is the same for many segments, notes, calls and rows, as small numbers. A block
-//! spells a shape out when it meets it first and gives its number from then on.
+//! Shapes: what is the same for many segments, notes, calls and rows.
 
 use finwait_model::cause::Cause;
 use finwait_model::errno::Errno;
@@ -10,87 +9,10 @@ use finwait_model::sink::{BucketEnd, DropReason, Note, RequestEnd, SockEnd, Time
 use finwait_model::state::TcpState;
 use finwait_model::time::{Instant, Jiffies, Span};
 
-use super::columns::{Coder, Col};
 use super::damage::Damage;
-use super::lookup::{Lookup, mix};
-use super::step::Gauge;
+use super::shapes::Words;
 use crate::app::{AppId, Call, Reason, SysCall, Why};
 use crate::link::Fate;
-
-/// What a shape can be made of.
-pub(super) trait Shape: PartialEq + Clone {
-    /// Equal shapes have equal hashes.
-    fn hash(&self) -> u32;
-}
-
-impl Shape for Words {
-    #[inline]
-    fn hash(&self) -> u32 {
-        mix(self.map(i64::cast_unsigned))
-    }
-}
-
-impl Shape for Vec<Gauge> {
-    #[inline]
-    fn hash(&self) -> u32 {
-        mix(self.iter().map(|&(gauge, n)| n.cast_unsigned() << 8 | u64::from(gauge)))
-    }
-}
-
-/// The shapes of one kind that a block has met.
-#[derive(Clone, Debug)]
-pub(super) struct Shapes<T> {
-    numbers: Lookup,
-    shapes: Vec<T>,
-}
-
-impl<T> Default for Shapes<T> {
-    fn default() -> Self {
-        Self { numbers: Lookup::default(), shapes: Vec::new() }
-    }
-}
-
-impl<T: Shape> Shapes<T> {
-    /// The shape's number; that of a new one is the number of those known.
-    #[inline]
-    pub(super) fn number(&self, shape: &T) -> usize {
-        let found = self.numbers.find(shape.hash(), |n| self.shapes[n] == *shape);
-        found.unwrap_or(self.shapes.len())
-    }
-    /// The shape with that number, spelled out in `c` if it is a new one.
-    pub(super) fn at<C: Coder>(
-        &mut self,
-        number: usize,
-        shape: &T,
-        c: &mut C,
-        spell: impl FnOnce(&mut C, &T) -> Result<T, Damage>,
-    ) -> Result<T, Damage> {
-        if let Some(known) = self.shapes.get(number) {
-            return Ok(known.clone());
-        }
-        if number != self.shapes.len() {
-            return Err(Damage::UNKNOWN);
-        }
-        let shape = spell(c, shape)?;
-        if C::WRITES {
-            self.numbers.insert(shape.hash(), number);
-        }
-        self.shapes.push(shape.clone());
-        Ok(shape)
-    }
-}
-
-/// Numbers in a fixed order: what every shape is made of.
-pub(super) type Words = [i64; 6];
-
-/// Spells a shape out.
-pub(super) fn spell<C: Coder>(c: &mut C, words: &Words) -> Result<Words, Damage> {
-    let mut out = [0; 6];
-    for (out, word) in out.iter_mut().zip(words) {
-        *out = c.int(Col::Shape, *word)?;
-    }
-    Ok(out)
-}
 
 /// Both directions between the values of an enumeration and numbers that never change.
 macro_rules! numbered {
@@ -185,8 +107,14 @@ pub(super) fn of_segment(segment: &Segment, sent: Option<(Cause, Fate, bool)>) -
 }
 
 /// Which fate a segment has; the times are told apart.
-pub(super) const fn fate_of(words: &Words) -> i64 {
-    words[4] >> 8 & 0xff
+pub(super) const fn fate(words: &Words) -> Result<Fate, Damage> {
+    Ok(match words[4] >> 8 & 0xff {
+        0 => Fate::Arrives(Instant::ZERO),
+        1 => Fate::Twice(Instant::ZERO, Instant::ZERO),
+        2 => Fate::Lost,
+        3 => Fate::Unroutable,
+        _ => return Err(Damage::UNKNOWN),
+    })
 }
 
 /// Does it answer the segment that arrived?
@@ -437,20 +365,34 @@ fn option(number: i64, value: i64) -> Result<SockOpt, Damage> {
 /// The names that `ss` gives timers, by number; 0 is none.
 const TIMERS: [&str; 4] = ["on", "keepalive", "timewait", "persist"];
 
-/// A row without its ends and what its timer waits for; `same_due`: the timer is as it was.
-pub(super) fn of_line(line: Option<&Line>, same_due: bool) -> Words {
+/// The other way round.
+fn timer_name_number(name: &str) -> i64 {
+    match name {
+        "keepalive" => 2,
+        "timewait" => 3,
+        "persist" => 4,
+        _ => 1,
+    }
+}
+
+/// A row without its ends and what its timer waits for.
+#[inline]
+pub(super) fn of_line(line: Option<&Line>) -> Words {
     let Some(line) = line else { return [-1, 0, 0, 0, 0, 0] };
-    let timer = line.timer.map_or(0, |t| {
-        1 + TIMERS.iter().position(|&name| name == t.name).unwrap_or_default() as i64
-    });
     [
         object_number(line.object) | (line.state as i64) << 2,
         line.rx_queue.into(),
         line.tx_queue.into(),
-        timer | i64::from(same_due && timer != 0) << 3,
+        line.timer.map_or(0, |t| timer_name_number(t.name)),
         line.timer.map_or(0, |t| t.count.into()),
         line.orphan.into(),
     ]
+}
+
+/// The same row whose timer is as it was.
+pub(super) const fn with_same_due(words: Words) -> Words {
+    let [what, rx, tx, timer, count, orphan] = words;
+    [what, rx, tx, timer | 8, count, orphan]
 }
 
 /// Does a row of that shape have a timer, and if so, is it as it was?
@@ -497,6 +439,9 @@ mod tests {
         }
         for cause in Cause::all() {
             assert_eq!(super::cause(cause as i64), Ok(cause));
+        }
+        for (n, name) in (1..).zip(TIMERS) {
+            assert_eq!(timer_name_number(name), n);
         }
         for number in 0..=18 {
             let option = option(number, 1).expect("known");
