@@ -49,6 +49,7 @@ pub struct DeathRow {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one a host")]
 enum Rows {
     PerBucket(PerBucket),
     Cells(Cells),

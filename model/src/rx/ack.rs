@@ -232,13 +232,7 @@ impl Kernel {
             sk.rtx.pop(&self.skbs);
             self.skbs.remove(head);
         }
-        let sk = &mut self.socks[id];
-        if sk.packets_out == 0 && sk.sack_ok {
-            // What was counted too often is forgotten. [FASTRETRANS_DEBUG]
-            sk.sacked_out = 0;
-            sk.lost_out = 0;
-            sk.retrans_out = 0;
-        }
+        self.socks[id].forget_leaks();
         if !self.socks[id].sack_ok {
             // Those that duplicate ACKs stood for were delivered before. [tcp_remove_reno_sacks]
             let before = self.socks[id].sacked_out.min(acked_segments.saturating_sub(1));
