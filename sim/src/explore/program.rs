@@ -100,6 +100,8 @@ impl Stage<'_> {
         if opened {
             self.conns[last].ends[0].fd = Some(fd);
         } else {
+            // A SYN that is sent later is another one's, sent again.
+            self.conns[last].refused = true;
             let closed = self.enter(0, None, watch, |stack, cx| stack.close(fd, cx));
             let what = SysCall::Close { lingers: false, why: Why::default() };
             self.show(watch, fd, flow, what, closed.map(|_| 0));

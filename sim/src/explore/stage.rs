@@ -71,6 +71,8 @@ pub struct Conn {
     pub flow: Option<FourTuple>,
     /// Has a later connection taken its four-tuple?
     pub superseded: bool,
+    /// connect() has failed at once: no SYN is its.
+    pub refused: bool,
     /// Both ends.
     pub ends: [End; 2],
 }
@@ -430,7 +432,7 @@ impl<'s> Stage<'s> {
     /// The first SYN of the connection that is being opened says which ports it has.
     fn opens(&mut self, flow: FourTuple) {
         let Some((opened, before)) = self.conns.split_last_mut() else { return };
-        if opened.flow.is_none() {
+        if opened.flow.is_none() && !opened.refused {
             opened.flow = Some(flow);
             for conn in before.iter_mut().filter(|c| c.flow == Some(flow)) {
                 conn.superseded = true;
