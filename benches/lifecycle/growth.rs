@@ -1,10 +1,6 @@
 //! How the cost of a lifecycle grows, as a table for a figure: a line for each point.
 
-use finwait_model::time::Span;
-use finwait_sim::watch::Count;
-use finwait_sim::world::World;
-
-use crate::world::{Measured, Shape, cpu_ns, live_buckets};
+use crate::world::{Measured, Shape, live_buckets, pass};
 
 /// Prints `series,x,live,lifecycles,ns,digest`: by live buckets, by the rate, by the number of
 /// hosts.
@@ -40,7 +36,8 @@ pub(crate) fn size(lifecycles: u64) -> Result<(), String> {
     for _ in 0..TURNS {
         let mut each = [0.0; 3];
         for ((shape, world), each) in shapes.iter().zip(&mut worlds).zip(&mut each) {
-            *each = pass(world, shape.rate, lifecycles / TURNS);
+            let (done, cpu_ns) = pass(world, shape.rate, lifecycles / TURNS);
+            *each = cpu_ns as f64 / done.max(1) as f64;
         }
         turns.push(each);
     }
@@ -61,13 +58,6 @@ pub(crate) fn size(lifecycles: u64) -> Result<(), String> {
         );
     }
     Ok(())
-}
-
-/// Nanoseconds of processor time for each of so many lifecycles.
-fn pass(world: &mut World, rate: u64, lifecycles: u64) -> f64 {
-    let (before, cpu) = (world.lifecycles(), cpu_ns());
-    world.run_until(world.now() + Span::nanos(lifecycles * 1_000_000_000 / rate), &mut Count);
-    (cpu_ns() - cpu) as f64 / (world.lifecycles() - before).max(1) as f64
 }
 
 /// Nanoseconds of processor time for each lifecycle.

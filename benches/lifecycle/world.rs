@@ -109,12 +109,18 @@ pub(crate) struct Measured {
 impl Measured {
     /// Lets the world go on for as long as so many take at that rate.
     pub(crate) fn of(mut world: World, rate: u64, lifecycles: u64) -> Self {
-        let (before, cpu) = (world.lifecycles(), cpu_ns());
-        world.run_until(world.now() + Span::nanos(lifecycles * 1_000_000_000 / rate), &mut Count);
-        let (lifecycles, cpu_ns) = (world.lifecycles() - before, cpu_ns() - cpu);
+        let (lifecycles, cpu_ns) = pass(&mut world, rate, lifecycles);
         let live = live_buckets(&world);
         Self { world, lifecycles, live, cpu_ns }
     }
+}
+
+/// Lets a world go on for as long as so many lifecycles take at that rate: how many there were, and
+/// their processor time in nanoseconds.
+pub(crate) fn pass(world: &mut World, rate: u64, lifecycles: u64) -> (u64, u64) {
+    let (before, cpu) = (world.lifecycles(), cpu_ns());
+    world.run_until(world.now() + Span::nanos(lifecycles * 1_000_000_000 / rate), &mut Count);
+    (world.lifecycles() - before, cpu_ns() - cpu)
 }
 
 /// Timewait buckets on all hosts.
@@ -138,7 +144,7 @@ pub(crate) fn cpu_ms() -> u64 {
 
 /// Processor time of this thread so far in nanoseconds, without ticks: the first number of
 /// /proc/thread-self/schedstat.
-pub(crate) fn cpu_ns() -> u64 {
+fn cpu_ns() -> u64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     stat.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
 }
