@@ -45,10 +45,9 @@ impl Sock {
     /// How far a window may ever go: SO_RCVBUF and TCP_WINDOW_CLAMP limit it.
     /// `[tcp_connect_init]`, `[tcp_openreq_init_rwin]`
     pub(crate) fn first_clamp(&self) -> u32 {
-        let set = if self.rare().opt.window_clamp > 0 {
-            self.rare().opt.window_clamp
-        } else {
-            65535 << 14
+        let set = match self.rare().opt.window_clamp {
+            0 => 65535 << 14,
+            set => set,
         };
         if self.opt.rcvbuf_locked { set.min(self.opt.rcvbuf / 2) } else { set }
     }

@@ -414,10 +414,12 @@ impl Kernel {
         self.counters.inc(if sk.sack_ok { Mib::TCPSackRecovery } else { Mib::TCPRenoRecovery });
         // [tcp_init_undo], [tcp_init_cwnd_reduction]
         sk.undo = true;
-        sk.rare_mut().prior_ssthresh = sk.snd_ssthresh.max((sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2));
-        sk.rare_mut().prior_cwnd = sk.snd_cwnd;
-        sk.rare_mut().prr_delivered = 0;
-        sk.rare_mut().prr_out = 0;
+        let (cwnd, ssthresh) = (sk.snd_cwnd, sk.snd_ssthresh);
+        let rare = sk.rare_mut();
+        rare.prior_ssthresh = ssthresh.max((cwnd >> 1) + (cwnd >> 2));
+        rare.prior_cwnd = cwnd;
+        rare.prr_delivered = 0;
+        rare.prr_out = 0;
         sk.snd_cwnd_cnt = 0;
         sk.snd_ssthresh = (sk.snd_cwnd / 2).max(2);
         sk.ca = Ca::Recovery;
