@@ -150,4 +150,7 @@ impl Counters {
     pub(crate) const fn note_sent(&mut self, cause: Cause) {
         self.sent[cause as usize] += 1;
     }
+    pub(crate) const fn add_sent(&mut self, cause: Cause, n: u64) {
+        self.sent[cause as usize] += n;
+    }
 }

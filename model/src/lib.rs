@@ -66,5 +66,6 @@ mod text_table;
 pub mod time;
 pub mod timer;
 pub mod timewait;
+pub mod track;
 mod tx;
 mod view;

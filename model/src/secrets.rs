@@ -1,6 +1,8 @@
 //! What the kernel draws at random, drawn from the host's seed instead.
 
 use crate::flow::FourTuple;
+use crate::seq::Seq;
+use crate::time::{Clock, Instant};
 
 /// Keyed hashes and a generator; the same seed gives the same numbers everywhere.
 #[derive(Clone, Debug)]
@@ -27,6 +29,20 @@ impl Secrets {
     /// A number in `0..n`, 0 for `n` 0.
     pub(crate) const fn below(&mut self, n: u32) -> u32 {
         ((self.draw() >> 32).wrapping_mul(n as u64) >> 32) as u32
+    }
+    /// Has it drawn as many numbers as that one?
+    pub(crate) const fn is_as(&self, other: &Self) -> bool {
+        self.state == other.state
+    }
+    /// A connection's initial sequence number: a keyed hash, and a clock of 64 ns. `[secure_tcp_seq]`
+    pub(crate) const fn initial_sequence(&self, flow: FourTuple, clock: Clock, now: Instant) -> Seq {
+        let ticks = (now.ns + clock.uptime_ns) >> 6;
+        let hash = (self.of_flow(flow, 3) as u32).wrapping_add(self.isn_shift);
+        Seq(hash.wrapping_add(ticks as u32))
+    }
+    /// `[secure_tcp_ts_off]`
+    pub(crate) const fn timestamp_offset(&self, flow: FourTuple) -> u32 {
+        self.of_flow(flow, 4) as u32
     }
     /// A keyed hash of a connection; `purpose` tells one use from another.
     pub(crate) const fn of_flow(&self, flow: FourTuple, purpose: u64) -> u64 {

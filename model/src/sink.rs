@@ -139,6 +139,24 @@ impl Note {
             | Self::Drop { flow, .. } => *flow,
         }
     }
+    /// The same of another connection.
+    #[must_use]
+    pub const fn with_flow(mut self, other: FourTuple) -> Self {
+        match &mut self {
+            Self::State { flow, .. }
+            | Self::BucketBorn { flow, .. }
+            | Self::BucketRefused { flow, .. }
+            | Self::BucketTimeWait { flow }
+            | Self::BucketDied { flow, .. }
+            | Self::RequestBorn { flow }
+            | Self::RequestDied { flow, .. }
+            | Self::Orphaned { flow, .. }
+            | Self::Destroyed { flow, .. }
+            | Self::Timer { flow, .. }
+            | Self::Drop { flow, .. } => *flow = other,
+        }
+        self
+    }
 }
 
 /// How a bucket ended.

@@ -229,6 +229,10 @@ impl Clock {
     pub const fn span(self, j: Jiffies) -> Span {
         Span { ns: j.0 * self.tick_ns() }
     }
+    /// The number of ticks that have that span, the part of one left out.
+    pub(crate) const fn from_span(self, span: Span) -> Jiffies {
+        Jiffies(span.ns / self.tick_ns())
+    }
 }
 
 #[cfg(test)]

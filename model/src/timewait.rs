@@ -42,4 +42,26 @@ impl TimeWait {
     pub(crate) const REUSE_ADDR: u8 = 1;
     pub(crate) const REUSE_PORT: u8 = 2;
     pub(crate) const EXPLICIT_PORT: u8 = 4;
+
+    /// The place that a connection will leave to a bucket: nobody may take it over.
+    pub(crate) const fn place(flow: FourTuple) -> Self {
+        Self {
+            flow,
+            chain: Entry::NONE,
+            rcv_nxt: Seq(0),
+            snd_nxt: Seq(0),
+            rcv_wnd: 0,
+            ts_recent: 0,
+            ts_recent_stamp: 0,
+            ts_offset: 0,
+            entry_ms: 0,
+            last_oow: 0,
+            timeout: 0,
+            substate: TcpState::Close,
+            rcv_wscale: 0,
+            owner: 0,
+            tag: Tag::NONE,
+            live: false,
+        }
+    }
 }

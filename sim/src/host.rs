@@ -2,16 +2,18 @@
 
 use finwait_model::cause::Cause;
 use finwait_model::drop_reason::DropReason;
-use finwait_model::flow::{Addr, FourTuple};
+use finwait_model::flow::{Addr, Endpoint, FourTuple};
 use finwait_model::kernel::{Config, Fd, Kernel, Ready};
 use finwait_model::release::Release;
 use finwait_model::segment::Segment;
 use finwait_model::sink::{Cx, Note, Sink};
 use finwait_model::time::Instant;
+use finwait_model::track::Total;
 
 use crate::agenda::NEVER;
 use crate::app::{App, AppCx, AppId, Call, Conn, Conns};
 use crate::digest::Digest;
+use crate::follow::{AppTotal, Begun, Ground};
 use crate::link::Fate;
 use crate::nat::{Nat, Pass, Passage};
 use crate::network::Network;
@@ -98,9 +100,18 @@ impl Wires {
 
 /// What has left the host so far.
 #[derive(Clone, Copy, Default, Debug)]
-struct Tally {
+pub(crate) struct Tally {
     segments: u64,
     digest: Digest,
+}
+
+impl Tally {
+    /// A segment leaves.
+    #[inline(always)]
+    pub(crate) fn segment(&mut self, at: Instant, segment: &Segment, cause: Cause) {
+        self.segments += 1;
+        self.digest.segment(at, segment, cause);
+    }
 }
 
 impl Host {
@@ -209,6 +220,11 @@ impl Host {
     pub fn lifecycles(&self) -> u64 {
         self.apps.iter().map(App::lifecycles).sum()
     }
+    /// Sockets and half-open requests of its Linux.
+    #[inline]
+    pub(crate) fn open_connections(&self) -> u64 {
+        self.stack.kernel().open_connections()
+    }
     /// When it does something next by itself; [`NEVER`] if nothing is planned.
     #[inline]
     pub(crate) fn next_own(&self) -> Instant {
@@ -230,6 +246,9 @@ impl Host {
     pub(crate) fn run(&mut self, network: &mut Network, stop: Instant, watch: &mut impl Watch) {
         loop {
             let (at, step) = self.next_step(network);
+            if network.is_behind(self.id, at, stop) {
+                self.catch_up((at, step), stop, network, watch);
+            }
             if at >= stop {
                 break;
             }
@@ -254,6 +273,33 @@ impl Host {
                 "invariant: every timer that was due has run"
             );
         }
+    }
+    /// Connections that follow a track do what they do here before the host's own next step, or before
+    /// `stop`. No timer that they start is so short that it were the next step.
+    fn catch_up(
+        &mut self,
+        next: (Instant, Step),
+        stop: Instant,
+        network: &mut Network,
+        watch: &mut impl Watch,
+    ) {
+        let Self { id, stack, tally, .. } = self;
+        let mut ground = Ground { host: *id, kernel: stack.kernel_mut(), tally, watch };
+        if network.catch_up(next, stop, &mut ground) {
+            self.plans.timer = self.stack.next_timer().unwrap_or(NEVER);
+        }
+    }
+    /// The same before the end of a run, when nothing else is left.
+    pub(crate) fn finish(&mut self, end: Instant, network: &mut Network, watch: &mut impl Watch) {
+        if network.is_behind(self.id, NEVER, end) {
+            self.catch_up((NEVER, Step::App), end, network, watch);
+            network.plan(self.id, self.next_own());
+        }
+    }
+    /// Adds what so many connections have counted that followed a track.
+    pub(crate) fn count(&mut self, app: AppId, total: &Total, apps: &AppTotal, times: u64) {
+        self.kernel_mut().count(total, times);
+        self.apps[usize::from(app.0)].count(apps, times);
     }
     fn arrival(&mut self, at: Instant, network: &mut Network, watch: &mut impl Watch) {
         let Some((segment, cause)) = network.receive(self.id) else { return };
@@ -340,8 +386,7 @@ pub struct Tap<'a, W> {
 impl<W: Watch> Sink for Tap<'_, W> {
     #[inline]
     fn transmit(&mut self, segment: &Segment, cause: Cause) {
-        self.tally.segments += 1;
-        self.tally.digest.segment(self.at, segment, cause);
+        self.tally.segment(self.at, segment, cause);
         let to = segment.flow.daddr;
         let fate = match self.wires.route(to) {
             Some(link) => self.network.send(link, self.at, segment, cause),
@@ -365,6 +410,19 @@ impl<W: Watch> Sink for Tap<'_, W> {
 }
 
 impl<W: Watch> Tap<'_, W> {
+    /// connect() of a client application towards that one of its targets, if the connection may follow
+    /// a track.
+    pub(crate) fn follow(
+        &mut self,
+        app: AppId,
+        target: usize,
+        to: Endpoint,
+        kernel: &mut Kernel,
+    ) -> Option<Begun> {
+        let Self { at, host, network, tally, watch, .. } = self;
+        let mut ground = Ground { host: *host, kernel, tally, watch: *watch };
+        network.follow((app, target), to, *at, &mut ground)
+    }
     /// Does anybody want to know each system call?
     #[inline(always)]
     pub(crate) fn wants_calls(&self) -> bool {

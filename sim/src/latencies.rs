@@ -25,14 +25,18 @@ pub struct Latencies {
 impl Latencies {
     /// Counts one.
     pub fn record(&mut self, took: Span) {
+        self.record_times(took, 1);
+    }
+    /// Counts so many of the same.
+    pub(crate) fn record_times(&mut self, took: Span, times: u64) {
         let place = place(took.ns);
         if place >= self.buckets.len() {
             self.buckets.resize(place + 1, 0);
         }
-        self.buckets[place] += 1;
+        self.buckets[place] += times;
         self.least = if self.count == 0 { took } else { self.least.min(took) };
         self.most = self.most.max(took);
-        self.count += 1;
+        self.count += times;
     }
     /// Adds what another one has counted.
     pub fn add(&mut self, other: &Self) {

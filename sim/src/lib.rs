@@ -14,6 +14,7 @@ pub mod check;
 pub mod digest;
 pub mod explore;
 pub mod findings;
+mod follow;
 pub mod glossary;
 mod hear;
 pub mod host;

@@ -71,6 +71,9 @@ pub struct Link {
     quality: Quality,
     stream: Stream,
     flight: Flight,
+    /// Segments that have entered it and are on nobody's list, because their connection follows a
+    /// track; and those of them that have arrived.
+    followers: (u64, u64),
 }
 
 /// Segments on their way. A link that keeps order needs only a ring; the heap is for jitter.
@@ -85,6 +88,8 @@ struct Arrival {
     at: Instant,
     segment: Segment,
     cause: Cause,
+    /// How many segments of followers had entered the link before it.
+    behind: u64,
 }
 
 /// An arrival that orders by time, then by the order of sending.
@@ -124,7 +129,7 @@ impl Link {
         } else {
             Flight::Heap { heap: BinaryHeap::new(), next_number: 0 }
         };
-        Self { from, to, quality, stream, flight }
+        Self { from, to, quality, stream, flight, followers: (0, 0) }
     }
     /// The least time that any segment needs: what the world's windows are made of.
     pub const fn least_delay(&self) -> Span {
@@ -147,7 +152,7 @@ impl Link {
         if self.stream.happens(self.quality.reorder) {
             at += self.quality.reorder_by;
         }
-        let arrival = Arrival { at, segment: *segment, cause };
+        let arrival = Arrival { at, segment: *segment, cause, behind: self.followers.0 };
         match &mut self.flight {
             Flight::Ring(ring) => ring.push_back(arrival),
             Flight::Heap { heap, next_number } => {
@@ -163,6 +168,28 @@ impl Link {
         match &self.flight {
             Flight::Ring(ring) => ring.front().map(|a| a.at),
             Flight::Heap { heap, .. } => heap.peek().map(|n| n.0.arrival.at),
+        }
+    }
+    /// Segments of connections that follow a track enter the link.
+    #[inline]
+    pub(crate) const fn follower_enters(&mut self, segments: u64) {
+        self.followers.0 += segments;
+    }
+    /// They arrive.
+    #[inline]
+    pub(crate) const fn follower_arrives(&mut self, segments: u64) {
+        self.followers.1 += segments;
+    }
+    /// How many of them have arrived so far.
+    #[inline]
+    pub(crate) const fn followers_arrived(&self) -> u64 {
+        self.followers.1
+    }
+    /// How many of them had entered the link before the segment that arrives next.
+    pub(crate) fn next_behind(&self) -> u64 {
+        match &self.flight {
+            Flight::Ring(ring) => ring.front().map_or(0, |a| a.behind),
+            Flight::Heap { heap, .. } => heap.peek().map_or(0, |n| n.0.arrival.behind),
         }
     }
     /// Takes the next segment off the link.

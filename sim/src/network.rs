@@ -4,11 +4,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use finwait_model::cause::Cause;
+use finwait_model::flow::Endpoint;
 use finwait_model::segment::Segment;
 use finwait_model::time::Instant;
 
 use crate::agenda::{Agenda, NEVER};
+use crate::app::AppId;
+use crate::follow::{Begun, Followers, Ground, Then, Until};
 use crate::link::{Fate, Link};
+use crate::step::Step;
+use crate::watch::Watch;
 use crate::world::HostId;
 
 /// All links. Only the sending host's turn puts segments in, and only the receiving host's takes
@@ -22,6 +27,8 @@ pub struct Network {
     inboxes: Vec<Inbox>,
     /// By host: what happens there next, an arrival or what it has planned by itself.
     agenda: Agenda,
+    /// Connections whose segments are not on the links, because they follow a track.
+    followers: Followers,
 }
 
 /// The links that lead to one host.
@@ -45,7 +52,67 @@ impl Network {
             lanes.push(inbox.links.len() as u32);
             inbox.links.push(index);
         }
-        Self { links, lanes, inboxes, agenda: Agenda::new(hosts) }
+        let (agenda, followers) = (Agenda::new(hosts), Followers::none(hosts));
+        Self { links, lanes, inboxes, agenda, followers }
+    }
+    /// The same with connections that follow tracks.
+    pub(crate) fn with_followers(self, mut followers: Followers) -> Self {
+        followers.sort(&self.lanes);
+        Self { followers, ..self }
+    }
+    /// They who follow tracks.
+    pub(crate) const fn followers(&self) -> &Followers {
+        &self.followers
+    }
+    /// The same, to change them.
+    pub(crate) const fn followers_mut(&mut self) -> &mut Followers {
+        &mut self.followers
+    }
+    /// connect() by a connection that may follow a track; `None` if it must not.
+    pub(crate) fn follow<W: Watch>(
+        &mut self,
+        (app, target): (AppId, usize),
+        to: Endpoint,
+        now: Instant,
+        ground: &mut Ground<'_, W>,
+    ) -> Option<Begun> {
+        let Self { links, followers, agenda, .. } = self;
+        let client = (ground.host, app, target);
+        let begun = followers.begin(client, to, now, links, ground)?;
+        if let Some(server) = followers.server_of(client) {
+            let (at, server) = (followers.at_latest(server), usize::from(server.0));
+            if at < agenda.at(server) {
+                agenda.set(server, at);
+            }
+        }
+        Some(begun)
+    }
+    /// Does anybody who follows a track do anything at that host before its own next step, or before
+    /// `stop`?
+    #[inline]
+    pub(crate) fn is_behind(&self, host: HostId, at: Instant, stop: Instant) -> bool {
+        let first = self.followers.first(host);
+        first < stop && first <= at
+    }
+    /// Lets them do it. Says whether a bucket has come or waits anew.
+    pub(crate) fn catch_up<W: Watch>(
+        &mut self,
+        (at, step): (Instant, Step),
+        stop: Instant,
+        ground: &mut Ground<'_, W>,
+    ) -> bool {
+        let Self { links, lanes, inboxes, followers, .. } = self;
+        let inbox = &inboxes[usize::from(ground.host.0)];
+        let then = match step {
+            _ if at >= stop => Then::Nothing,
+            Step::Timer | Step::App => Then::All,
+            Step::Arrival => {
+                let lane = inbox.first.1;
+                let link = inbox.links[lane as usize];
+                Then::Before { link, lane, behind: links[link].next_behind() }
+            }
+        };
+        followers.catch_up(Until { at: at.min(stop), then }, links, lanes, ground)
     }
     /// What happens next, and where.
     #[inline]
@@ -54,9 +121,10 @@ impl Network {
     }
     /// That host has planned nothing by itself before `own`.
     #[inline]
-    pub(crate) fn plan(&mut self, host: HostId, own: Instant) {
-        let host = usize::from(host.0);
+    pub(crate) fn plan(&mut self, id: HostId, own: Instant) {
+        let host = usize::from(id.0);
         let at = own.min(self.inboxes[host].first.0);
+        let at = at.min(self.followers.at_latest(id));
         self.agenda.set(host, at);
     }
     /// When the next segment arrives at that host; [`NEVER`] if none is under way.

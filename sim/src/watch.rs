@@ -59,6 +59,12 @@ pub trait Watch {
     fn wants_segments(&self) -> bool {
         true
     }
+    /// Is it content with notes, samples and RSTs? Then connections that go the way of earlier ones
+    /// need not be worked out anew. It is asked when a run begins.
+    #[inline(always)]
+    fn wants_only_resets(&self) -> bool {
+        false
+    }
     /// Does it want notes? Where nobody does, the kernel does not even make them. It is asked when
     /// it begins to watch, and says the same ever after.
     fn wants_notes(&self) -> bool;
@@ -105,6 +111,10 @@ impl Watch for Count {
         false
     }
     #[inline(always)]
+    fn wants_only_resets(&self) -> bool {
+        true
+    }
+    #[inline(always)]
     fn wants_notes(&self) -> bool {
         false
     }
@@ -114,6 +124,10 @@ impl Watch for Count {
 
 /// Two who look on together.
 impl<A: Watch, B: Watch> Watch for (A, B) {
+    #[inline(always)]
+    fn wants_only_resets(&self) -> bool {
+        self.0.wants_only_resets() && self.1.wants_only_resets()
+    }
     #[inline(always)]
     fn wants_segments(&self) -> bool {
         self.0.wants_segments() || self.1.wants_segments()
@@ -162,6 +176,9 @@ impl<A: Watch, B: Watch> Watch for (A, B) {
 }
 
 impl<W: Watch + ?Sized> Watch for &mut W {
+    fn wants_only_resets(&self) -> bool {
+        (**self).wants_only_resets()
+    }
     fn wants_segments(&self) -> bool {
         (**self).wants_segments()
     }
@@ -199,6 +216,9 @@ impl<W: Watch + ?Sized> Watch for &mut W {
 
 /// Somebody who may not be there.
 impl<W: Watch> Watch for Option<W> {
+    fn wants_only_resets(&self) -> bool {
+        self.as_ref().is_none_or(W::wants_only_resets)
+    }
     fn wants_segments(&self) -> bool {
         self.as_ref().is_some_and(W::wants_segments)
     }
@@ -267,6 +287,9 @@ impl<'a> Asked<'a> {
 }
 
 impl Watch for Asked<'_> {
+    fn wants_only_resets(&self) -> bool {
+        self.watch.wants_only_resets()
+    }
     #[inline(always)]
     fn wants_notes(&self) -> bool {
         self.notes

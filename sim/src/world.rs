@@ -11,6 +11,7 @@ use finwait_model::time::{Instant, Span};
 
 use crate::agenda::NEVER;
 use crate::digest::Digest;
+use crate::follow::Followers;
 use crate::host::Host;
 use crate::link::Link;
 use crate::network::Network;
@@ -55,6 +56,10 @@ impl World {
         world.plan_all();
         world
     }
+    /// The same with connections that follow tracks.
+    pub(crate) fn with_followers(self, followers: Followers) -> Self {
+        Self { network: self.network.with_followers(followers), ..self }
+    }
     /// Everything before this instant has happened.
     pub const fn now(&self) -> Instant {
         self.now
@@ -69,6 +74,7 @@ impl World {
     }
     /// The same, to act on its kernel from outside between two runs.
     pub fn host_mut(&mut self, name: &str) -> Option<&mut Host> {
+        self.network.followers_mut().stop();
         self.hosts.iter_mut().find(|h| h.name() == name)
     }
     /// Segments that left any host so far.
@@ -79,13 +85,21 @@ impl World {
     pub fn lifecycles(&self) -> u64 {
         self.hosts.iter().map(Host::lifecycles).sum()
     }
+    /// How many of the connections so far went the way of earlier ones and were not worked out anew.
+    pub fn followed(&self) -> u64 {
+        self.network.followers().begun()
+    }
     /// Lets everything happen that happens before `end`.
     pub fn run_watched(&mut self, end: Instant, watch: &mut dyn Watch) {
         self.run_until(end, &mut Asked::new(watch));
     }
     /// The same, compiled with everything below it for this kind of watcher alone: worth that only
     /// where nobody wants to know much ([`Count`](crate::watch::Count)).
+    ///
+    /// For such a watcher connections that go the way of earlier ones are not worked out anew, if it
+    /// [does not want to know more](Watch::wants_only_resets).
     pub fn run_until(&mut self, end: Instant, watch: &mut impl Watch) {
+        self.network.followers_mut().begin_run(end, watch.wants_only_resets());
         loop {
             let first = self.network.agenda().first();
             if first >= end {
@@ -98,6 +112,7 @@ impl World {
             }
             watch.window(stop);
         }
+        self.finish(end, watch);
         self.now = self.now.max(end);
         if cfg!(debug_assertions) {
             self.check_now_and_then();
@@ -123,7 +138,15 @@ impl World {
     fn turn(&mut self, host: usize, stop: Instant, watch: &mut impl Watch) {
         let host = &mut self.hosts[host];
         host.run(&mut self.network, stop, watch);
+        self.network.followers_mut().has_open(host.id(), host.open_connections());
         self.network.plan(host.id(), host.next_own());
+    }
+    /// Connections that follow tracks come to their end, and what they have counted is added.
+    fn finish(&mut self, end: Instant, watch: &mut impl Watch) {
+        for host in &mut self.hosts {
+            host.finish(end, &mut self.network, watch);
+        }
+        self.network.followers_mut().settle(&mut self.hosts);
     }
     /// Looks at what every host has planned.
     fn plan_all(&mut self) {

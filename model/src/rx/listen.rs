@@ -234,14 +234,15 @@ impl Kernel {
 
     /// `[secure_tcp_seq]`: a keyed hash and a clock of 64 ns.
     pub(crate) fn initial_sequence(&self, flow: FourTuple, now: Instant) -> Seq {
-        let clock = (now.ns + self.clock.uptime_ns) >> 6;
-        let hash = (self.secrets.of_flow(flow, 3) as u32).wrapping_add(self.secrets.isn_shift);
-        Seq(hash.wrapping_add(clock as u32))
+        self.secrets.initial_sequence(flow, self.clock, now)
     }
     /// `[secure_tcp_ts_off]`
     pub(crate) fn timestamp_offset(&self, flow: FourTuple) -> u32 {
-        let random = self.behaviour.random_timestamp_offset && self.sysctl.tcp_timestamps == 1;
-        if random { self.secrets.of_flow(flow, 4) as u32 } else { 0 }
+        if self.offsets_timestamps() { self.secrets.timestamp_offset(flow) } else { 0 }
+    }
+    /// Does each connection's timestamp clock have an offset of its own?
+    pub(crate) const fn offsets_timestamps(&self) -> bool {
+        self.behaviour.random_timestamp_offset && self.sysctl.tcp_timestamps == 1
     }
 
     /// 3.10 with tcp_tw_recycle: does the SYN carry a timestamp older than the last one from

@@ -129,7 +129,13 @@ impl Kernel {
         let bound = self.socks[id].flow.saddr;
         if self.socks[id].addr_explicit && bound != Addr::ANY {
             bound
-        } else if to.is_loopback() || self.addrs.contains(&to) {
+        } else {
+            self.source_towards(to)
+        }
+    }
+    /// The same for a socket that is not bound.
+    pub(crate) fn source_towards(&self, to: Addr) -> Addr {
+        if to.is_loopback() || self.addrs.contains(&to) {
             to
         } else {
             self.addrs.first().copied().unwrap_or(Addr::ANY)

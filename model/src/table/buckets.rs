@@ -7,6 +7,7 @@ use core::ops::{Index, IndexMut};
 use super::ehash::Entry;
 use super::slab::TwId;
 use crate::deathrow::{Tag, Tags};
+use crate::flow::FourTuple;
 use crate::timewait::TimeWait;
 
 /// Slots that are used again, last freed first.
@@ -16,11 +17,13 @@ pub(crate) struct Buckets {
     /// The slot that was freed last, as an entry of the hash; each free slot's chain names the next.
     free: Entry,
     len: usize,
+    /// Slots that are taken and hashed, for a bucket that is still to come.
+    held: usize,
 }
 
 impl Buckets {
     pub(crate) const fn new() -> Self {
-        Self { items: Vec::new(), free: Entry::NONE, len: 0 }
+        Self { items: Vec::new(), free: Entry::NONE, len: 0, held: 0 }
     }
     pub(crate) fn insert(&mut self, bucket: TimeWait) -> TwId {
         self.len += 1;
@@ -41,8 +44,18 @@ impl Buckets {
         bucket.chain = free;
         self.len -= 1;
     }
+    /// A slot for a bucket that comes later; until then it is not counted and not listed.
+    pub(crate) fn hold(&mut self, flow: FourTuple) -> TwId {
+        self.held += 1;
+        self.insert(TimeWait::place(flow))
+    }
+    /// The bucket has come.
+    pub(crate) const fn let_go(&mut self, _id: TwId) {
+        self.held -= 1;
+    }
+    /// Buckets that have come.
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.len - self.held
     }
     pub(crate) fn is_live(&self, id: TwId) -> bool {
         self.items.get(id.0 as usize).is_some_and(|bucket| bucket.live)

@@ -25,26 +25,36 @@ impl Kernel {
             let bucket = self.check_established(flow, true, cx.now)?;
             return Ok(self.take_place(id, bucket, cx));
         }
+        let flow = self.socks[id].flow;
+        let (port, bucket) = self.search_port(flow, cx.now)?;
+        Ok(self.take_port(id, port, bucket, cx))
+    }
+
+    /// A free port towards that destination, and the bucket that must go for it if there is one.
+    pub(crate) fn search_port(
+        &mut self,
+        flow: FourTuple,
+        now: Instant,
+    ) -> Result<(u16, Option<TwId>), Errno> {
         let (low, high) = self.sysctl.ip_local_port_range;
         let span = u32::from(high) - u32::from(low) + 1;
+        let flow = FourTuple { sport: 0, ..flow };
         if self.behaviour.splits_ports_by_parity {
-            self.search_by_parity(id, low, span, cx)
+            self.search_by_parity(flow, low, span, now)
         } else {
-            self.search_in_turn(id, low, span, cx)
+            self.search_in_turn(flow, low, span, now)
         }
     }
 
     /// 6.18: ports of the range's parity first, from an offset of this destination's own.
     fn search_by_parity(
         &mut self,
-        id: SockId,
+        flow: FourTuple,
         low: u16,
         span: u32,
-        cx: &mut Cx<'_, impl Sink>,
-    ) -> Result<Option<TimeWait>, Errno> {
+        now: Instant,
+    ) -> Result<(u16, Option<TwId>), Errno> {
         let span = if span > 1 { span & !1 } else { span };
-        let mut flow = self.socks[id].flow;
-        flow.sport = 0;
         let key = self.secrets.of_flow(flow, 1);
         let slot = key as u16;
         let start = self.secrets.of_flow(FourTuple::default(), 2 + u64::from(slot)) as u32;
@@ -54,11 +64,11 @@ impl Kernel {
             let mut i = 0;
             while i < span {
                 let port = low + ((offset + i) % span) as u16;
-                if let Some(bucket) = self.try_port(id, port, cx.now) {
+                if let Some(bucket) = self.try_port(flow, port, now) {
                     let step = 2 * self.secrets.below(8);
                     let perturb = self.perturb.entry(slot).or_insert(start);
                     *perturb = perturb.wrapping_add(i.max(step) + 2);
-                    return Ok(self.take_port(id, port, bucket, cx));
+                    return Ok((port, bucket));
                 }
                 i += 2;
             }
@@ -69,27 +79,25 @@ impl Kernel {
     /// 3.10: all ports in turn, from a hash plus one counter of the host's.
     fn search_in_turn(
         &mut self,
-        id: SockId,
+        flow: FourTuple,
         low: u16,
         span: u32,
-        cx: &mut Cx<'_, impl Sink>,
-    ) -> Result<Option<TimeWait>, Errno> {
-        let mut flow = self.socks[id].flow;
-        flow.sport = 0;
+        now: Instant,
+    ) -> Result<(u16, Option<TwId>), Errno> {
         let hash = self.secrets.of_flow(flow, 1) as u32;
         let offset = self.port_hint.wrapping_add(hash) & !1;
         for i in 0..span {
             let port = low + (offset.wrapping_add(i) % span) as u16;
-            if let Some(bucket) = self.try_port(id, port, cx.now) {
+            if let Some(bucket) = self.try_port(flow, port, now) {
                 self.port_hint = self.port_hint.wrapping_add((i + 2) & !1);
-                return Ok(self.take_port(id, port, bucket, cx));
+                return Ok((port, bucket));
             }
         }
         Err(Errno::EADDRNOTAVAIL)
     }
 
-    /// May the socket connect from this port? The inner option is a bucket that must go for it.
-    fn try_port(&mut self, id: SockId, port: u16, now: Instant) -> Option<Option<TwId>> {
+    /// May one connect from this port? The inner option is a bucket that must go for it.
+    fn try_port(&mut self, flow: FourTuple, port: u16, now: Instant) -> Option<Option<TwId>> {
         self.counters.ports_tried += 1;
         let bind = self.bind.get(port);
         if bind.owners == 0 {
@@ -98,9 +106,7 @@ impl Kernel {
         if bind.bound {
             return None;
         }
-        let mut flow = self.socks[id].flow;
-        flow.sport = port;
-        self.check_established(flow, false, now).ok()
+        self.check_established(FourTuple { sport: port, ..flow }, false, now).ok()
     }
 
     fn take_port(

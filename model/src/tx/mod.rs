@@ -154,11 +154,7 @@ impl Kernel {
 
     /// Our timestamp clock with a connection's offset. `[tcp_time_stamp_ts]`
     pub(crate) fn timestamp(&self, offset: u32, now: Instant) -> u32 {
-        let base = if self.behaviour.random_timestamp_offset {
-            self.clock.millis(now)
-        } else {
-            self.clock.jiffies(now).0
-        };
-        (base as u32).wrapping_add(offset)
+        let by_millis = self.behaviour.random_timestamp_offset;
+        crate::track::stamp_clock(self.clock, by_millis, now).wrapping_add(offset)
     }
 }

@@ -7,6 +7,7 @@ use finwait_model::time::{Instant, Span};
 
 use super::later::{Delay, Later};
 use super::{AppCx, Got, Phase, Tally};
+use crate::follow::{AppTotal, Begun};
 use crate::latencies::Latencies;
 use crate::rng::Stream;
 use crate::units::Rate;
@@ -127,6 +128,16 @@ impl Client {
     pub const fn connects(&self) -> &Latencies {
         &self.connects
     }
+    /// So many connections have followed a track.
+    pub(super) fn count(&mut self, total: &AppTotal, times: u64) {
+        self.tally.add_times(&total.tally, times);
+        for took in &total.connects {
+            self.connects.record_times(*took, times);
+        }
+        for took in &total.latencies {
+            self.latencies.record_times(*took, times);
+        }
+    }
     /// What it is meant to do.
     pub const fn plan(&self) -> &ClientPlan {
         &self.plan
@@ -182,8 +193,18 @@ impl Client {
             return;
         }
         let targets = &self.plan.targets;
-        let to = targets[(self.tally.started % targets.len() as u64) as usize];
+        let target = (self.tally.started % targets.len() as u64) as usize;
+        let to = targets[target];
         self.tally.started += 1;
+        match cx.follow(target, to) {
+            None => {}
+            Some(Begun::Follows) => return,
+            Some(Begun::NoPort) => {
+                self.tally.no_port += 1;
+                self.tally.finished += 1;
+                return;
+            }
+        }
         let fd = cx.socket(Phase::Connecting);
         match cx.connect(fd, to) {
             Ok(()) | Err(Errno::EINPROGRESS) => {}

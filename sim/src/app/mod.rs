@@ -35,6 +35,7 @@ use finwait_model::kernel::{Closed, Fd, How, Ready, SockOpt};
 use finwait_model::sink::Cx;
 use finwait_model::time::Instant;
 
+use crate::follow::{AppTotal, Begun};
 use crate::host::Tap;
 use crate::latencies::Latencies;
 use crate::stack::Stack;
@@ -92,6 +93,14 @@ impl App {
     }
     pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
         each!(self, app => app.wake(fd, ready, cx));
+    }
+    /// So many connections have followed a track.
+    pub(crate) fn count(&mut self, total: &AppTotal, times: u64) {
+        match self {
+            Self::Client(app) => app.count(total, times),
+            Self::Server(app) => app.count(total, times),
+            _ => unreachable!("invariant: only clients and servers have followers"),
+        }
     }
     /// Connections that it has opened and closed; 0 for servers.
     pub fn lifecycles(&self) -> u64 {
@@ -191,11 +200,15 @@ pub struct Tally {
 impl Tally {
     /// Adds another client's numbers.
     pub const fn add(&mut self, other: &Self) {
-        self.started += other.started;
-        self.finished += other.finished;
-        self.no_port += other.no_port;
-        self.not_connected += other.not_connected;
-        self.broken += other.broken;
+        self.add_times(other, 1);
+    }
+    /// The same so many times.
+    pub(crate) const fn add_times(&mut self, other: &Self, times: u64) {
+        self.started += other.started * times;
+        self.finished += other.finished * times;
+        self.no_port += other.no_port * times;
+        self.not_connected += other.not_connected * times;
+        self.broken += other.broken * times;
     }
 }
 
@@ -420,6 +433,13 @@ impl<'a, W: Watch> AppCx<'a, W> {
         let fd = answer?;
         self.conns.adopt(fd, self.app, Phase::Reading, self.now);
         Ok(fd)
+    }
+    /// socket() and connect() of a connection that may follow a track, towards that one of the
+    /// application's targets; `None` if it must be worked out in full.
+    #[inline]
+    pub(crate) fn follow(&mut self, target: usize, to: Endpoint) -> Option<Begun> {
+        let Stack::Linux(kernel) = self.stack else { return None };
+        self.tap.follow(self.app, target, to, kernel)
     }
     pub(crate) fn connect(&mut self, fd: Fd, to: Endpoint) -> Result<(), Errno> {
         let answer = self.stack.connect(fd, to, &mut Cx { now: self.now, sink: &mut self.tap });

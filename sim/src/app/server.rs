@@ -7,6 +7,7 @@ use finwait_model::time::{Instant, Span};
 
 use super::later::{Delay, Later};
 use super::{AppCx, Got, Phase};
+use crate::follow::AppTotal;
 use crate::rng::Stream;
 use crate::watch::Watch;
 
@@ -73,12 +74,16 @@ pub struct Served {
 impl Served {
     /// Adds another server's numbers.
     pub const fn add(&mut self, other: &Self) {
-        self.restarts += other.restarts;
-        self.in_use += other.in_use;
-        self.accepted += other.accepted;
-        self.served += other.served;
-        self.torn += other.torn;
-        self.rejected += other.rejected;
+        self.add_times(other, 1);
+    }
+    /// The same so many times.
+    pub(crate) const fn add_times(&mut self, other: &Self, times: u64) {
+        self.restarts += other.restarts * times;
+        self.in_use += other.in_use * times;
+        self.accepted += other.accepted * times;
+        self.served += other.served * times;
+        self.torn += other.torn * times;
+        self.rejected += other.rejected * times;
     }
 }
 
@@ -118,6 +123,10 @@ impl Server {
     /// What it counted so far.
     pub const fn tally(&self) -> &Served {
         &self.tally
+    }
+    /// So many connections have followed a track.
+    pub(super) const fn count(&mut self, total: &AppTotal, times: u64) {
+        self.tally.add_times(&total.served, times);
     }
     pub(crate) fn due(&self) -> Option<Instant> {
         let all = [self.bind_at, self.restart_at, self.thinking.due(), self.leaving.due()];

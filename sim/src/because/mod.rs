@@ -129,6 +129,10 @@ impl Explain {
 
 impl Watch for Explain {
     #[inline(always)]
+    fn wants_only_resets(&self) -> bool {
+        true
+    }
+    #[inline(always)]
     fn wants_notes(&self) -> bool {
         true
     }

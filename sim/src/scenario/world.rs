@@ -4,6 +4,7 @@ use finwait_model::kernel::Config;
 
 use super::{AppPlan, Scenario};
 use crate::app::{Ab, App, Client, Nginx, Pool, Redis, RedisPlan, Scripted, Server, Wrk};
+use crate::follow::Followers;
 use crate::host::{Host, Wires};
 use crate::link::Link;
 use crate::nat::Nat;
@@ -19,6 +20,10 @@ impl Scenario {
     }
     /// The same, with the hosts' turns in that order; nothing may depend on it.
     pub fn world_with(&self, turns: Turns) -> World {
+        self.world_without_tracks(turns).with_followers(Followers::of(self))
+    }
+    /// The same, in which every connection is worked out in full.
+    pub fn world_without_tracks(&self, turns: Turns) -> World {
         let links = self.links.iter().map(|plan| {
             let name = |host| self.host_plan(host).name.as_str();
             let stream =

@@ -11,6 +11,7 @@ mod captures;
 mod determinism;
 mod edits;
 mod filters;
+mod follow;
 mod golden;
 mod import;
 mod import_hostile;
