@@ -35,7 +35,12 @@ impl Secrets {
         self.state == other.state
     }
     /// A connection's initial sequence number: a keyed hash, and a clock of 64 ns. `[secure_tcp_seq]`
-    pub(crate) const fn initial_sequence(&self, flow: FourTuple, clock: Clock, now: Instant) -> Seq {
+    pub(crate) const fn initial_sequence(
+        &self,
+        flow: FourTuple,
+        clock: Clock,
+        now: Instant,
+    ) -> Seq {
         let ticks = (now.ns + clock.uptime_ns) >> 6;
         let hash = (self.of_flow(flow, 3) as u32).wrapping_add(self.isn_shift);
         Seq(hash.wrapping_add(ticks as u32))

@@ -22,7 +22,7 @@ use crate::sink::Note;
 use crate::state::TcpState;
 use crate::table::ehash::{Entry, Object};
 use crate::table::slab::{Id as _, TwId};
-use crate::time::{Clock, Instant, Jiffies};
+use crate::time::{Clock, Instant, Jiffies, Span};
 use crate::timewait::TimeWait;
 
 /// How a host draws the numbers of a connection.
@@ -50,6 +50,10 @@ impl Numbering {
     #[inline]
     fn offset(&self, flow: FourTuple) -> u32 {
         if self.random_offset { self.secrets.timestamp_offset(flow) } else { 0 }
+    }
+    /// How long it has been up then.
+    pub const fn uptime(&self, now: Instant) -> Span {
+        Span::nanos(now.ns + self.clock.uptime_ns)
     }
     /// The grains in which its kernel counts time, nanoseconds, and the kernel time at
     /// [`Instant::ZERO`]: microseconds, milliseconds, ticks, seconds.
@@ -193,22 +197,29 @@ impl Kernel {
     /// connect() as far as the tables go: a port, and a place in the hash. The connection that it is
     /// for will leave a bucket there. EADDRNOTAVAIL if no port is free. `[inet_hash_connect]`
     ///
-    /// To be called only where no bucket can be taken over
-    /// ([`Self::buckets_matter_to_others`]).
+    /// If the flow with that port does not suit, nothing has happened, and the answer is `None`. To be
+    /// called only where no bucket can be taken over ([`Self::buckets_matter_to_others`]).
     pub fn begin_following(
         &mut self,
         to: Endpoint,
         now: Instant,
-    ) -> Result<(FourTuple, Place), Errno> {
+        suits: impl FnOnce(FourTuple) -> bool,
+    ) -> Result<Option<(FourTuple, Place)>, Errno> {
         let local = Endpoint::new(self.source_towards(to.addr), 0);
         let mut flow = FourTuple::new(local, to);
-        let (port, bucket) = self.search_port(flow, now)?;
-        debug_assert!(bucket.is_none(), "no bucket is taken over here");
-        flow.sport = port;
-        self.bind.add(port, false);
+        let tried = self.counters.ports_tried;
+        let found = self.search_port(flow, now)?;
+        debug_assert!(found.bucket.is_none(), "no bucket is taken over here");
+        flow.sport = found.port;
+        if !suits(flow) {
+            self.counters.ports_tried = tried;
+            return Ok(None);
+        }
+        self.move_search_on(&found);
+        self.bind.add(found.port, false);
         let place = self.buckets.hold(flow);
         self.hash(Entry::bucket(place));
-        Ok((flow, Place(place)))
+        Ok(Some((flow, Place(place))))
     }
 
     /// How it stands, and the bucket of that connection.

@@ -4,6 +4,7 @@
 use core::fmt;
 
 use finwait_model::cause::Cause;
+use finwait_model::flow::FourTuple;
 use finwait_model::segment::Segment;
 use finwait_model::time::Instant;
 
@@ -47,30 +48,27 @@ impl Digest {
     /// Takes a segment in: when it left, why, and every field of it.
     #[inline(always)]
     pub fn segment(&mut self, now: Instant, segment: &Segment, cause: Cause) {
-        let flow = segment.flow;
-        let options = &segment.options;
-        self.pair(now.ns, join(flow.saddr.0, flow.daddr.0));
-        self.pair(
-            u64::from(flow.sport) << 48
-                | u64::from(flow.dport) << 32
-                | u64::from(segment.len) << 16
-                | u64::from(segment.win),
-            join(segment.seq.0, segment.ack.0),
-        );
-        let (present, stamp) = options.ts.map_or((0, 0), |ts| (1, join(ts.val, ts.ecr)));
-        self.pair(
-            (cause as u64) << 56
-                | u64::from(segment.flags.0) << 48
-                | u64::from(options.mss.unwrap_or(0)) << 32
-                | u64::from(options.wscale.map_or(0, |s| s + 1)) << 16
-                | u64::from(options.sack_count) << 8
-                | u64::from(options.sack_permitted) << 1
-                | present,
-            stamp,
-        );
-        for block in options.sack_blocks() {
+        let stamp = segment.options.ts.map_or(0, |ts| join(ts.val, ts.ecr));
+        let numbers = join(segment.seq.0, segment.ack.0);
+        self.outline(now, ends(segment.flow), &Outline::of(segment, cause), numbers, stamp);
+        for block in segment.options.sack_blocks() {
             self.word(join(block.left.0, block.right.0));
         }
+    }
+    /// Takes a segment without SACK blocks in: its addresses and ports as of [`ends`], its sequence
+    /// and acknowledgement numbers, and both timestamps, zeros if it has none.
+    #[inline(always)]
+    pub(crate) fn outline(
+        &mut self,
+        now: Instant,
+        (addrs, ports): (u64, u64),
+        outline: &Outline,
+        numbers: u64,
+        stamp: u64,
+    ) {
+        self.pair(now.ns, addrs);
+        self.pair(ports | outline.sizes, numbers);
+        self.pair(outline.rest, stamp);
     }
     /// The fingerprint so far.
     pub const fn value(self) -> u64 {
@@ -86,14 +84,49 @@ impl fmt::Display for Digest {
     }
 }
 
-const fn join(high: u32, low: u32) -> u64 {
+/// What two segments have in common that differ in their connection and its numbers only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Outline {
+    /// Length and window.
+    sizes: u64,
+    /// Cause, flags, and all options but the timestamps' values.
+    rest: u64,
+}
+
+impl Outline {
+    #[inline(always)]
+    pub(crate) fn of(segment: &Segment, cause: Cause) -> Self {
+        let options = &segment.options;
+        Self {
+            sizes: u64::from(segment.len) << 16 | u64::from(segment.win),
+            rest: (cause as u64) << 56
+                | u64::from(segment.flags.0) << 48
+                | u64::from(options.mss.unwrap_or(0)) << 32
+                | u64::from(options.wscale.map_or(0, |s| s + 1)) << 16
+                | u64::from(options.sack_count) << 8
+                | u64::from(options.sack_permitted) << 1
+                | u64::from(options.ts.is_some()),
+        }
+    }
+}
+
+/// A flow's addresses and its ports as [`Digest::outline`] takes them.
+#[inline(always)]
+pub(crate) const fn ends(flow: FourTuple) -> (u64, u64) {
+    let ports = (flow.sport as u64) << 48 | (flow.dport as u64) << 32;
+    (join(flow.saddr.0, flow.daddr.0), ports)
+}
+
+/// Two halves of a word.
+#[inline(always)]
+pub(crate) const fn join(high: u32, low: u32) -> u64 {
     (high as u64) << 32 | low as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use finwait_model::flow::{Addr, Endpoint, FourTuple};
+    use finwait_model::flow::{Addr, Endpoint};
     use finwait_model::segment::{Flags, Timestamp};
     use finwait_model::seq::Seq;
 

@@ -112,6 +112,12 @@ impl Tally {
         self.segments += 1;
         self.digest.segment(at, segment, cause);
     }
+    /// One leaves whose connection follows a track: it is to be taken into this digest.
+    #[inline(always)]
+    pub(crate) const fn followed(&mut self) -> &mut Digest {
+        self.segments += 1;
+        &mut self.digest
+    }
 }
 
 impl Host {

@@ -12,6 +12,18 @@ use crate::state::TcpState;
 use crate::time::Instant;
 use crate::timewait::TimeWait;
 
+/// A port that connect() may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) port: u16,
+    /// The bucket that must go for it.
+    pub(crate) bucket: Option<TwId>,
+    /// How far from where the search began.
+    tries: u32,
+    /// 6.18: the slot of `table_perturb` that belongs to the destination, and what it holds.
+    slot: Option<(u16, u32)>,
+}
+
 impl Kernel {
     /// Gives a connecting socket its port and puts it into the established hash. A reusable
     /// bucket in its place is returned, already gone from the tables. `[inet_hash_connect]`
@@ -26,16 +38,14 @@ impl Kernel {
             return Ok(self.take_place(id, bucket, cx));
         }
         let flow = self.socks[id].flow;
-        let (port, bucket) = self.search_port(flow, cx.now)?;
-        Ok(self.take_port(id, port, bucket, cx))
+        let found = self.search_port(flow, cx.now)?;
+        self.move_search_on(&found);
+        Ok(self.take_port(id, found.port, found.bucket, cx))
     }
 
-    /// A free port towards that destination, and the bucket that must go for it if there is one.
-    pub(crate) fn search_port(
-        &mut self,
-        flow: FourTuple,
-        now: Instant,
-    ) -> Result<(u16, Option<TwId>), Errno> {
+    /// A free port towards that destination. Nothing is changed but the count of ports looked at;
+    /// whoever takes it moves the search on.
+    pub(crate) fn search_port(&mut self, flow: FourTuple, now: Instant) -> Result<Found, Errno> {
         let (low, high) = self.sysctl.ip_local_port_range;
         let span = u32::from(high) - u32::from(low) + 1;
         let flow = FourTuple { sport: 0, ..flow };
@@ -46,6 +56,16 @@ impl Kernel {
         }
     }
 
+    /// The next search begins behind that port.
+    pub(crate) fn move_search_on(&mut self, found: &Found) {
+        let Some((slot, perturb)) = found.slot else {
+            self.port_hint = self.port_hint.wrapping_add((found.tries + 2) & !1);
+            return;
+        };
+        let step = 2 * self.secrets.below(8);
+        self.perturb.insert(slot, perturb.wrapping_add(found.tries.max(step) + 2));
+    }
+
     /// 6.18: ports of the range's parity first, from an offset of this destination's own.
     fn search_by_parity(
         &mut self,
@@ -53,22 +73,19 @@ impl Kernel {
         low: u16,
         span: u32,
         now: Instant,
-    ) -> Result<(u16, Option<TwId>), Errno> {
+    ) -> Result<Found, Errno> {
         let span = if span > 1 { span & !1 } else { span };
         let key = self.secrets.of_flow(flow, 1);
         let slot = key as u16;
         let start = self.secrets.of_flow(FourTuple::default(), 2 + u64::from(slot)) as u32;
-        let perturb = *self.perturb.entry(slot).or_insert(start);
+        let perturb = self.perturb.get(&slot).copied().unwrap_or(start);
         let offset = (u64::from(perturb).wrapping_add(key >> 32) % u64::from(span)) as u32 & !1;
         for offset in [offset, offset + 1] {
             let mut i = 0;
             while i < span {
                 let port = low + ((offset + i) % span) as u16;
                 if let Some(bucket) = self.try_port(flow, port, now) {
-                    let step = 2 * self.secrets.below(8);
-                    let perturb = self.perturb.entry(slot).or_insert(start);
-                    *perturb = perturb.wrapping_add(i.max(step) + 2);
-                    return Ok((port, bucket));
+                    return Ok(Found { port, bucket, tries: i, slot: Some((slot, perturb)) });
                 }
                 i += 2;
             }
@@ -83,14 +100,13 @@ impl Kernel {
         low: u16,
         span: u32,
         now: Instant,
-    ) -> Result<(u16, Option<TwId>), Errno> {
+    ) -> Result<Found, Errno> {
         let hash = self.secrets.of_flow(flow, 1) as u32;
         let offset = self.port_hint.wrapping_add(hash) & !1;
         for i in 0..span {
             let port = low + (offset.wrapping_add(i) % span) as u16;
             if let Some(bucket) = self.try_port(flow, port, now) {
-                self.port_hint = self.port_hint.wrapping_add((i + 2) & !1);
-                return Ok((port, bucket));
+                return Ok(Found { port, bucket, tries: i, slot: None });
             }
         }
         Err(Errno::EADDRNOTAVAIL)

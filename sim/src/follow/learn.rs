@@ -11,7 +11,7 @@ use finwait_model::time::{Instant, Span};
 use finwait_model::track::{Mark, Numbering, Origin};
 
 use super::track::{
-    AppTotal, CLIENT, Class, Moment, SERVER, Shape, mirrored, origin, relative,
+    AppTotal, CLIENT, Class, Moment, SERVER, Sends, Shape, Totals, mirrored, origin,
 };
 use crate::app::{App, ClientPlan, Pace, Served, ServerPlan, Tally};
 use crate::scenario::{AppPlan, LinkPlan, Scenario};
@@ -51,11 +51,8 @@ impl Lesson {
         links: [usize; 2],
     ) -> Self {
         let ends = [(CLIENT, SERVER), (SERVER, CLIENT)].map(|(a, b)| (HOSTS[a], HOSTS[b]));
-        let links = [0, 1].map(|n| LinkPlan {
-            from: ends[n].0,
-            to: ends[n].1,
-            ..scenario.links[links[n]]
-        });
+        let links =
+            [0, 1].map(|n| LinkPlan { from: ends[n].0, to: ends[n].1, ..scenario.links[links[n]] });
         let hosts = [client.0, server.0].map(|host| scenario.host_plan(host).clone());
         let scenario = Scenario {
             name: String::new(),
@@ -187,9 +184,9 @@ fn observe(world: &mut World, began: Instant) -> Option<(Shape, Class)> {
     let flows = [flow, flow.reversed()];
     let after = [CLIENT, SERVER].map(|end| kernels(world)[end].mark(flows[end]));
     let total = |end: usize| Kernel::total(&before[end], &after[end]);
-    let totals = [total(CLIENT)?, total(SERVER)?];
+    let kernels = [total(CLIENT)?, total(SERVER)?];
     // A bucket of the server's would meet the next connection from the same port.
-    let passive = kernels(world)[SERVER].line(flows[SERVER]).is_none();
+    let passive = world.hosts()[SERVER].kernel().line(flows[SERVER]).is_none();
     let (tally_after, served_after) = counted(world);
     seen.apps.tally = Tally {
         started: 0,
@@ -206,7 +203,8 @@ fn observe(world: &mut World, began: Instant) -> Option<(Shape, Class)> {
         torn: served_after.torn - served.torn,
         rejected: served_after.rejected - served.rejected,
     };
-    passive.then_some((seen.shape, Class { moments: seen.moments, totals, apps: seen.apps }))
+    let totals = Totals { kernels, apps: seen.apps };
+    passive.then_some((seen.shape, Class { moments: seen.moments, totals }))
 }
 
 /// What the two applications have counted.
@@ -271,21 +269,14 @@ impl Observed {
         if log.timers > 0 || log.acts != acts || from_others || !ours {
             return None;
         }
-        let mut sends = Vec::with_capacity(log.sends.len());
-        for (segment, cause) in &log.sends {
-            if cause.is_reset() {
-                return None;
-            }
-            sends.push((relative(segment, &origin)?, *cause));
-        }
+        let sends = log.sends.iter().map(|(segment, cause)| Sends::of(segment, *cause, &origin));
+        let sends = sends.collect::<Option<Vec<Sends>>>()?;
         // The flow of the next one is put in.
         let blank = FourTuple::default();
         let told = |note: &Note| (note.with_flow(blank), note.flow() == portless);
         let notes = log.notes.iter().map(told).collect();
-        for (segment, _) in &mut sends {
-            segment.flow = blank;
-        }
         self.shape.moments[end].push(at.since(self.began));
+        let change = (!change.is_none()).then_some(change);
         self.moments[end].push(Moment { arrivals: log.arrivals, sends, notes, change });
         Some(())
     }
@@ -300,7 +291,8 @@ impl Observed {
 
 /// How often the client has found a connection standing, and an answer there.
 fn latencies(app: &App) -> (u64, u64) {
-    let count = |l: Option<&crate::latencies::Latencies>| l.map_or(0, crate::latencies::Latencies::count);
+    let count =
+        |l: Option<&crate::latencies::Latencies>| l.map_or(0, crate::latencies::Latencies::count);
     (count(app.connects()), count(app.latencies()))
 }
 

@@ -28,17 +28,19 @@ use finwait_model::errno::Errno;
 use finwait_model::flow::{Endpoint, FourTuple};
 use finwait_model::kernel::Kernel;
 use finwait_model::time::{Instant, Span};
+use finwait_model::track::{Change, Origin};
 
 use crate::agenda::{Agenda, NEVER};
 use crate::app::AppId;
+use crate::digest;
 use crate::host::{Host, Tally};
 use crate::link::Link;
 use crate::units::Rate;
 use crate::watch::Watch;
 use crate::world::HostId;
 pub(crate) use track::AppTotal;
-use track::{CLIENT, SERVER, absolute};
-use way::Way;
+use track::{CLIENT, SERVER};
+use way::{Follower, Way};
 
 /// A host that does nothing by itself looks after its followers that late: no timer that they start
 /// is shorter (a bucket lives for 3.5 times the least RTO).
@@ -84,6 +86,50 @@ pub(crate) struct Until {
     pub at: Instant,
     /// What comes first among what happens in that instant.
     pub then: Then,
+}
+
+impl Until {
+    /// Does it come behind what a follower does then because of what comes on that link?
+    #[inline]
+    fn comes_behind(&self, at: Instant, link: usize, links: &[Link], lanes: &[u32]) -> bool {
+        if at != self.at {
+            return at < self.at;
+        }
+        match self.then {
+            Then::Nothing => false,
+            Then::All => true,
+            Then::Before { link: theirs, behind, .. } if link == theirs => {
+                links[link].followers_arrived() < behind
+            }
+            Then::Before { lane, .. } => lanes[link] < lane,
+        }
+    }
+}
+
+impl Station {
+    /// Whose turn it is: the earliest, the lowest lane among equals, and on the same lane whoever
+    /// began first.
+    fn first_place(&self, ways: &[Way]) -> usize {
+        let after = self.agenda.first() + Span::nanos(1);
+        let mut place = self.agenda.next_before(after, 0).unwrap_or(0);
+        let who = |place: usize| {
+            let (number, end) = self.ends[place];
+            let way = &ways[number as usize];
+            (way.link_to(end), way.number(end))
+        };
+        let mut other = self.agenda.next_before(after, place + 1);
+        while let Some(next) = other {
+            let ((link, number), (first_link, first)) = (who(next), who(place));
+            if link != first_link {
+                break;
+            }
+            if number < first {
+                place = next;
+            }
+            other = self.agenda.next_before(after, next + 1);
+        }
+        place
+    }
 }
 
 /// See [`Until`].
@@ -212,20 +258,27 @@ impl Followers {
         if !way.holds(ground.kernel) {
             return None;
         }
-        let start = way.start(now)?;
-        let most = self.open + self.under_way + ways::starts_within(&self.rates, start.lasts);
+        let start = way.start(now, &self.rates)?;
+        let most = self.open + self.under_way + start.starts;
         let fits = MARGIN * most < start.room && most < ground.kernel.bucket_room();
         if !fits || now + start.lasts >= self.end {
             return None;
         }
-        let (flow, place) = match ground.kernel.begin_following(to, now) {
-            Ok(begun) => begun,
+        let mut numbers = Origin::default();
+        let suits = |flow| {
+            numbers = way.numbers(flow, now);
+            track::is_usual(&numbers)
+        };
+        let place = match ground.kernel.begin_following(to, now, suits) {
+            Ok(begun) => begun?.1,
             Err(Errno::EADDRNOTAVAIL) => return Some(Begun::NoPort),
             Err(error) => unreachable!("connect() says {error:?} here"),
         };
         let sends = way.links[CLIENT];
-        let (moment, follower) = way.begin(self.begun, now, flow, place, start.class);
-        act(moment, &follower, CLIENT, now, &mut links[sends], ground);
+        let follower =
+            Follower { number: self.begun, began: now, client: numbers, place, class: start.class };
+        let (moment, follower) = way.begin(follower);
+        act(moment, follower, CLIENT, now, &mut links[sends], ground);
         self.begun += 1;
         self.under_way += 1;
         for end in [CLIENT, SERVER] {
@@ -235,10 +288,7 @@ impl Followers {
         Some(Begun::Follows)
     }
     /// The host at the other end of a client's connections: it must look after them.
-    pub(crate) fn server_of(
-        &self,
-        (host, app, target): (HostId, AppId, usize),
-    ) -> Option<HostId> {
+    pub(crate) fn server_of(&self, (host, app, target): (HostId, AppId, usize)) -> Option<HostId> {
         let number = self.clients[usize::from(host.0)].get(usize::from(app.0))?.get(target)?;
         Some(self.ways[(*number)? as usize].hosts[SERVER])
     }
@@ -252,69 +302,33 @@ impl Followers {
         lanes: &[u32],
         ground: &mut Ground<'_, W>,
     ) -> bool {
-        let host = ground.host;
+        let Self { ways, hosts, under_way, .. } = self;
+        let station = &mut hosts[usize::from(ground.host.0)];
         let mut buckets = false;
-        while let Some(place) = self.next_place(host, until, links, lanes) {
-            let station = &mut self.hosts[usize::from(host.0)];
+        while station.agenda.first() <= until.at {
+            let alone = station.ends.len() == 1;
+            let place = if alone { 0 } else { station.first_place(ways) };
             let (number, end) = station.ends[place];
-            let way = &mut self.ways[number as usize];
-            let at = way.next(end);
-            let sends = way.links[end];
-            let from = way.link_to(end);
-            let Some((moment, follower)) = way.due(end) else { break };
-            let changes = moment.change.has_bucket();
-            links[from].follower_arrives(moment.arrivals);
-            act(moment, follower, end, at, &mut links[sends], ground);
-            buckets |= changes;
-            self.under_way -= way.pass(end);
+            let way = &mut ways[number as usize];
+            let (from, to) = (way.link_to(end), way.links[end]);
+            let mut acted = false;
+            *under_way -= way.run(end, |moment, follower, at| {
+                // Beside others only what comes first, and then it is asked again who does.
+                if (acted && !alone) || !until.comes_behind(at, from, links, lanes) {
+                    return false;
+                }
+                acted = true;
+                buckets |= moment.change.as_ref().is_some_and(Change::has_bucket);
+                links[from].follower_arrives(moment.arrivals);
+                act(moment, follower, end, at, &mut links[to], ground);
+                true
+            });
             station.agenda.set(place, way.next(end));
+            if !acted {
+                break;
+            }
         }
         buckets
-    }
-    /// Where something is due before `until`: the earliest, the lowest lane among equals, and on the
-    /// same lane whoever began first.
-    #[inline]
-    fn next_place(
-        &self,
-        host: HostId,
-        until: Until,
-        links: &[Link],
-        lanes: &[u32],
-    ) -> Option<usize> {
-        let station = &self.hosts[usize::from(host.0)];
-        let at = station.agenda.first();
-        if at > until.at || (at == until.at && matches!(until.then, Then::Nothing)) || at == NEVER {
-            return None;
-        }
-        let after = at + Span::nanos(1);
-        let mut place = station.agenda.next_before(after, 0)?;
-        let link = |place: usize| {
-            let (number, end) = station.ends[place];
-            self.ways[number as usize].link_to(end)
-        };
-        let number = |place: usize| {
-            let (number, end) = station.ends[place];
-            self.ways[number as usize].due(end).map(|(_, follower)| follower.number)
-        };
-        let mut other = station.agenda.next_before(after, place + 1);
-        while let Some(next) = other.filter(|next| link(*next) == link(place)) {
-            if number(next) < number(place) {
-                place = next;
-            }
-            other = station.agenda.next_before(after, next + 1);
-        }
-        match until.then {
-            Then::Before { link: theirs, lane, behind } if at == until.at => {
-                let mine = link(place);
-                let first = if mine == theirs {
-                    links[mine].followers_arrived() < behind
-                } else {
-                    lanes[mine] < lane
-                };
-                first.then_some(place)
-            }
-            _ => Some(place),
-        }
     }
 
     /// A run is over and everybody has come to an end: what they have counted is added up.
@@ -322,10 +336,10 @@ impl Followers {
         debug_assert_eq!(self.under_way, 0, "nobody is under way when a run ends");
         for way in &mut self.ways {
             let (at, apps) = (way.hosts, way.apps);
-            way.settle(|class, times| {
+            way.settle(|totals, times| {
                 for end in [CLIENT, SERVER] {
                     let host = &mut hosts[usize::from(at[end].0)];
-                    host.count(apps[end], &class.totals[end], &class.apps, times);
+                    host.count(apps[end], &totals.kernels[end], &totals.apps, times);
                 }
             });
         }
@@ -336,19 +350,22 @@ impl Followers {
 #[inline]
 fn act<W: Watch>(
     moment: &track::Moment,
-    follower: &way::Follower,
+    follower: &Follower,
     end: usize,
     at: Instant,
     link: &mut Link,
     ground: &mut Ground<'_, W>,
 ) {
     let origin = follower.origin(end);
-    for (segment, cause) in &moment.sends {
-        ground.tally.segment(at, &absolute(segment, &origin), *cause);
+    if !moment.sends.is_empty() {
+        let ends = digest::ends(origin.flow);
+        for sends in &moment.sends {
+            sends.leave(at, ends, &origin, ground.tally.followed());
+        }
+        link.follower_enters(moment.sends.len() as u64);
     }
-    link.follower_enters(moment.sends.len() as u64);
-    if !moment.change.is_none() {
-        ground.kernel.follow(&moment.change, &origin, follower.place, follower.began, at);
+    if let Some(change) = &moment.change {
+        ground.kernel.follow(change, &origin, follower.place, follower.began, at);
     }
     if ground.watch.wants_notes() {
         let portless = FourTuple { sport: 0, ..origin.flow };

@@ -2,14 +2,15 @@
 //! the numbers that were drawn for it.
 
 use finwait_model::cause::Cause;
+use finwait_model::segment::Segment;
 use finwait_model::seq::Seq;
-use finwait_model::segment::{Segment, Timestamp};
 use finwait_model::sink::Note;
 use finwait_model::time::{Instant, Span};
 use finwait_model::track::{Change, Numbering, Origin, Total};
 
 use super::learn::LATER;
 use crate::app::{Served, Tally};
+use crate::digest::{Digest, Outline, join};
 
 /// The two hosts of a connection: whoever opens it, and whoever listens.
 pub(super) const CLIENT: usize = 0;
@@ -37,8 +38,14 @@ impl Shape {
 pub(super) struct Class {
     /// By end, as [`Shape::moments`].
     pub moments: [Vec<Moment>; 2],
-    /// By end.
-    pub totals: [Total; 2],
+    pub totals: Totals,
+}
+
+/// What is counted of a whole connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Totals {
+    /// By end: by the kernel.
+    pub kernels: [Total; 2],
     pub apps: AppTotal,
 }
 
@@ -47,12 +54,12 @@ pub(super) struct Class {
 pub(super) struct Moment {
     /// Segments that arrive.
     pub arrivals: u64,
-    /// Segments that leave, with sequence numbers and timestamps relative to the [`Origin`].
-    pub sends: Vec<(Segment, Cause)>,
+    /// Segments that leave.
+    pub sends: Vec<Sends>,
     /// What the kernel says; the flow is put in, without its port if that is not known yet.
     pub notes: Vec<(Note, bool)>,
-    /// What happens in its tables.
-    pub change: Change,
+    /// What happens in its tables, if anything.
+    pub change: Option<Change>,
 }
 
 /// What the two applications count of a whole connection.
@@ -67,40 +74,57 @@ pub(crate) struct AppTotal {
     pub served: Served,
 }
 
-/// A segment relative to the numbers of its connection; `None` if it cannot be.
-pub(super) fn relative(segment: &Segment, origin: &Origin) -> Option<Segment> {
-    let mut other = *segment;
-    if segment.flow != origin.flow || segment.options.sack_count > 0 {
-        return None;
-    }
-    other.seq = Seq(segment.seq - origin.iss);
-    if segment.flags.ack() {
-        other.ack = Seq(segment.ack - origin.irs);
-    }
-    other.options.ts = segment.options.ts.map(|ts| Timestamp {
-        val: ts.val.wrapping_sub(origin.ts),
-        ecr: if segment.flags.ack() { ts.ecr.wrapping_sub(origin.peer_ts) } else { ts.ecr },
-    });
-    Some(other)
+/// A segment that leaves: what it has in common with all that leave at that moment of other
+/// connections, and its numbers relative to the [`Origin`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Sends {
+    outline: Outline,
+    seq: u32,
+    ack: u32,
+    val: u32,
+    ecr: u32,
+    /// Does it acknowledge anything, and so echo a timestamp?
+    acks: bool,
+    stamped: bool,
 }
 
-/// The other way round.
-#[inline]
-pub(super) fn absolute(segment: &Segment, origin: &Origin) -> Segment {
-    let mut other = *segment;
-    other.flow = origin.flow;
-    other.seq = origin.iss + segment.seq.0;
-    let acks = segment.flags.ack();
-    if acks {
-        other.ack = origin.irs + segment.ack.0;
+impl Sends {
+    /// `None` if it is none that others can send, too.
+    pub(super) fn of(segment: &Segment, cause: Cause, origin: &Origin) -> Option<Self> {
+        let acks = segment.flags.ack();
+        let stamp = segment.options.ts;
+        let strange = segment.flow != origin.flow
+            || segment.options.sack_count > 0
+            || cause.is_reset()
+            || (!acks && (segment.ack != Seq(0) || stamp.is_some_and(|ts| ts.ecr != 0)));
+        let (val, ecr) = stamp.map_or((0, 0), |ts| {
+            (ts.val.wrapping_sub(origin.ts), ts.ecr.wrapping_sub(origin.peer_ts))
+        });
+        (!strange).then(|| Self {
+            outline: Outline::of(segment, cause),
+            seq: segment.seq - origin.iss,
+            ack: if acks { segment.ack - origin.irs } else { 0 },
+            val,
+            ecr: if acks { ecr } else { 0 },
+            acks,
+            stamped: stamp.is_some(),
+        })
     }
-    if let Some(ts) = &mut other.options.ts {
-        ts.val = ts.val.wrapping_add(origin.ts);
-        if acks {
-            ts.ecr = ts.ecr.wrapping_add(origin.peer_ts);
-        }
+    /// It leaves.
+    #[inline(always)]
+    pub(super) fn leave(
+        &self,
+        at: Instant,
+        ends: (u64, u64),
+        origin: &Origin,
+        digest: &mut Digest,
+    ) {
+        let (irs, peer_ts) = if self.acks { (origin.irs.0, origin.peer_ts) } else { (0, 0) };
+        let numbers = join(origin.iss.0.wrapping_add(self.seq), irs.wrapping_add(self.ack));
+        let stamp = join(origin.ts.wrapping_add(self.val), peer_ts.wrapping_add(self.ecr));
+        let stamp = if self.stamped { stamp } else { 0 };
+        digest.outline(at, ends, &self.outline, numbers, stamp);
     }
-    other
 }
 
 /// The same seen from the other host.
@@ -131,6 +155,22 @@ pub(super) fn origin(
         ts: numbering[CLIENT].timestamp(flow, began),
         peer_ts: numbering[SERVER].timestamp(reversed, began),
     }
+}
+
+/// Are the numbers far from zero? It means "none" in many places, so a connection with a timestamp that
+/// is zero goes another way.
+#[inline]
+pub(super) const fn is_usual(origin: &Origin) -> bool {
+    /// Ticks of a timestamp's clock while a connection lasts, and more.
+    const TICKS: u32 = 1 << 10;
+    const BYTES: u32 = 1 << 20;
+    const fn far(number: u32, near: u32) -> bool {
+        number.wrapping_add(near) > 2 * near
+    }
+    far(origin.iss.0, BYTES)
+        && far(origin.irs.0, BYTES)
+        && far(origin.ts, TICKS)
+        && far(origin.peer_ts, TICKS)
 }
 
 /// Where the beginning of a connection lies between the ticks of its hosts' clocks: from that follows

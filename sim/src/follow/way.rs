@@ -8,9 +8,10 @@ use finwait_model::time::{Instant, Span};
 use finwait_model::track::{Numbering, Origin, Place};
 
 use super::learn::Lesson;
-use super::track::{CLIENT, Class, Moment, Phases, SERVER, Shape, mirrored, origin};
-use super::ways::NOTHING;
+use super::track::{CLIENT, Class, Moment, Phases, SERVER, Shape, Totals, mirrored, origin};
+use super::ways::{NOTHING, starts_within};
 use crate::app::AppId;
+use crate::units::Rate;
 use crate::world::HostId;
 
 /// A way and what is known of it.
@@ -29,8 +30,6 @@ pub(super) struct Way {
     followers: VecDeque<Follower>,
     /// How many have come before them.
     gone: u64,
-    /// How many have begun.
-    begun: u64,
     /// By end.
     ends: [End; 2],
 }
@@ -53,11 +52,14 @@ struct Track {
     numbering: [Numbering; 2],
     room: u64,
     phases: Phases,
-    /// By [`Phases::class_of`]: what has been tried, as an index into `classes`.
+    /// By [`Phases::class_of`].
     tried: Vec<Tried>,
-    classes: Vec<Class>,
-    /// By class: connections that have gone that way and are not counted yet.
-    uncounted: Vec<u64>,
+    /// By end, and then by class and number: everything that happens there.
+    moments: [Vec<Moment>; 2],
+    /// By class: what is counted, and connections that have gone that way and are not counted yet.
+    totals: Vec<(Totals, u64)>,
+    /// How many connections may begin in the world while one lasts.
+    starts: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,15 +92,54 @@ impl Follower {
 /// So often the first lesson may fail: a connection may have begun at a rare moment.
 const ATTEMPTS: u32 = 4;
 
+/// A kernel that has been up for less may see a clock that still stands at zero, which means "never" in
+/// many places.
+const GROWN_UP: Span = Span::secs(10);
+
 /// How far all of them are at one end.
 #[derive(Clone, Debug)]
 struct End {
-    /// By moment: how many connections have passed it.
-    passed: Vec<u64>,
-    /// The earliest that is still to come …
+    moments: Vec<Passing>,
+    /// The earliest moment that is still to come …
     next: Instant,
     /// … and which it is.
     moment: usize,
+}
+
+/// How far all of them are at one moment of their lives.
+#[derive(Clone, Copy, Debug)]
+struct Passing {
+    /// How long after the beginning it is.
+    after: Span,
+    /// How many connections have passed it.
+    passed: u64,
+    /// When the next one does.
+    next: Instant,
+}
+
+impl End {
+    /// A connection begins.
+    #[inline]
+    fn another(&mut self, began: Instant) {
+        for moment in &mut self.moments {
+            if moment.next == NOTHING {
+                moment.next = began + moment.after;
+            }
+        }
+    }
+    /// Looks for the earliest moment. Among equals it is that of the oldest connection, which is the
+    /// latest of its life: each of its moments was caused by an earlier one, and an application opens
+    /// connections after what has arrived in the same instant has been dealt with.
+    #[inline]
+    fn look(&mut self) {
+        let (mut next, mut which) = (NOTHING, 0);
+        for (n, moment) in self.moments.iter().enumerate() {
+            if moment.next <= next {
+                (next, which) = (moment.next, n);
+            }
+        }
+        (self.next, self.moment) = (next, which);
+    }
 }
 
 /// What a connection may begin with.
@@ -107,6 +148,8 @@ pub(super) struct Start {
     pub class: u32,
     /// Until everything has happened.
     pub lasts: Span,
+    /// How many others may begin meanwhile.
+    pub starts: u64,
     /// Open connections that the hosts take without a limit of theirs being met.
     pub room: u64,
 }
@@ -118,7 +161,7 @@ impl Way {
         apps: [AppId; 2],
         links: [usize; 2],
     ) -> Self {
-        let end = End { passed: Vec::new(), next: NOTHING, moment: 0 };
+        let end = End { moments: Vec::new(), next: NOTHING, moment: 0 };
         Self {
             lesson,
             hosts,
@@ -128,7 +171,6 @@ impl Way {
             known: Known::Nothing(ATTEMPTS),
             followers: VecDeque::new(),
             gone: 0,
-            begun: 0,
             ends: [end.clone(), end],
         }
     }
@@ -138,21 +180,25 @@ impl Way {
     }
     /// May a connection that begins now follow a track? Learns what it has to.
     #[inline]
-    pub(super) fn start(&mut self, now: Instant) -> Option<Start> {
+    pub(super) fn start(&mut self, now: Instant, rates: &[Rate]) -> Option<Start> {
         if let Known::Nothing(attempts) = self.known {
-            self.learn_first(now, attempts);
+            self.learn_first(now, attempts, rates);
         }
         let Known::Track(track) = &mut self.known else { return None };
+        if track.numbering.iter().any(|end| end.uptime(now) < GROWN_UP) {
+            return None;
+        }
         let place = track.phases.class_of(now);
         let class = match track.tried[place] {
             Tried::Class(class) => class,
             Tried::Fails => return None,
             Tried::Not => track.learn_class(place, &self.lesson, now)?,
         };
-        Some(Start { class, lasts: track.lasts, room: track.room })
+        let Track { lasts, room, starts, .. } = **track;
+        Some(Start { class, lasts, room, starts })
     }
     #[cold]
-    fn learn_first(&mut self, now: Instant, attempts: u32) {
+    fn learn_first(&mut self, now: Instant, attempts: u32, rates: &[Rate]) {
         self.known = if attempts > 1 { Known::Nothing(attempts - 1) } else { Known::Unlike };
         let Some(learned) = self.lesson.learn(now) else { return };
         let Some(phases) = Phases::new(&learned.shape, &learned.numbering) else { return };
@@ -160,100 +206,112 @@ impl Way {
             return;
         }
         for (end, moments) in self.ends.iter_mut().zip(&learned.shape.moments) {
-            end.passed = vec![self.begun; moments.len()];
+            let passing = |after: &Span| Passing { after: *after, passed: 0, next: NOTHING };
+            end.moments = moments.iter().map(passing).collect();
         }
-        let mut tried = vec![Tried::Not; phases.count()];
-        tried[phases.class_of(now)] = Tried::Class(0);
-        self.known = Known::Track(Box::new(Track {
-            lasts: learned.shape.lasts(),
+        let lasts = learned.shape.lasts();
+        let mut track = Track {
+            lasts,
+            starts: starts_within(rates, lasts),
+            tried: vec![Tried::Not; phases.count()],
             shape: learned.shape,
             numbering: learned.numbering,
             room: learned.room,
             phases,
-            tried,
-            classes: vec![learned.class],
-            uncounted: vec![0],
-        }));
+            moments: Default::default(),
+            totals: Vec::new(),
+        };
+        track.add_class(track.phases.class_of(now), learned.class);
+        self.known = Known::Track(Box::new(track));
+    }
+    /// The numbers of a connection that begins now, once it is known that it [may](Self::start).
+    #[inline]
+    pub(super) fn numbers(&self, flow: FourTuple, now: Instant) -> Origin {
+        let Known::Track(track) = &self.known else { return Origin::default() };
+        origin(&track.numbering, flow, now, track.shape.syn_arrives)
     }
     /// A connection begins; its beginning is its client's first moment, which is done with.
     #[inline]
-    pub(super) fn begin(
-        &mut self,
-        number: u64,
-        now: Instant,
-        flow: FourTuple,
-        place: Place,
-        class: u32,
-    ) -> (&Moment, Follower) {
+    pub(super) fn begin(&mut self, follower: Follower) -> (&Moment, &Follower) {
+        let class = follower.class as usize;
         let Known::Track(track) = &mut self.known else {
             unreachable!("invariant: only who knows the track begins")
         };
-        let client = origin(&track.numbering, flow, now, track.shape.syn_arrives);
-        let follower = Follower { number, began: now, client, place, class };
-        track.uncounted[class as usize] += 1;
+        track.totals[class].1 += 1;
         self.followers.push_back(follower);
-        self.begun += 1;
-        self.ends[CLIENT].passed[0] += 1;
-        // Behind others on the same way it may still be the first: a late moment of theirs, an early
-        // one of its own.
-        for end in [CLIENT, SERVER] {
-            self.look(end);
+        for end in &mut self.ends {
+            end.another(follower.began);
         }
-        let Known::Track(track) = &self.known else {
-            unreachable!("invariant: only who knows the track begins")
-        };
-        (&track.classes[class as usize].moments[CLIENT][0], follower)
+        // Nobody has begun since.
+        let beginning = &mut self.ends[CLIENT].moments[0];
+        beginning.passed += 1;
+        beginning.next = NOTHING;
+        for end in &mut self.ends {
+            end.look();
+        }
+        let first = class * track.shape.moments[CLIENT].len();
+        let moment = &track.moments[CLIENT][first];
+        (moment, &self.followers[self.followers.len() - 1])
     }
     /// When something happens next at that end.
     #[inline]
     pub(super) const fn next(&self, end: usize) -> Instant {
         self.ends[end].next
     }
-    /// What happens next there, and to whom.
-    #[inline]
-    pub(super) fn due(&self, end: usize) -> Option<(&Moment, &Follower)> {
-        let Known::Track(track) = &self.known else { return None };
-        let End { passed, moment, .. } = &self.ends[end];
-        let follower = self.followers.get((passed[*moment] - self.gone) as usize)?;
-        Some((&track.classes[follower.class as usize].moments[end][*moment], follower))
+    /// To whom it happens: how many have begun before it.
+    pub(super) fn number(&self, end: usize) -> Option<u64> {
+        let End { moments, moment, .. } = &self.ends[end];
+        let passed = moments.get(*moment)?.passed;
+        self.followers.get((passed - self.gone) as usize).map(|follower| follower.number)
     }
-    /// It has happened. How many connections have come to their end because of it?
+    /// Lets `act` do what happens at that end, in its order, until it says that it did not. How many
+    /// connections have come to their end because of it?
     #[inline]
-    pub(super) fn pass(&mut self, end: usize) -> u64 {
-        let moment = self.ends[end].moment;
-        self.ends[end].passed[moment] += 1;
-        self.look(end);
-        let through = |end: &End| end.passed.last().copied().unwrap_or(0);
+    pub(super) fn run(
+        &mut self,
+        end: usize,
+        mut act: impl FnMut(&Moment, &Follower, Instant) -> bool,
+    ) -> u64 {
+        let Self { known: Known::Track(track), ends, followers, gone, .. } = self else { return 0 };
+        let due = &mut ends[end];
+        let moments = &track.moments[end];
+        let count = due.moments.len();
+        let mut through = false;
+        while due.next != NOTHING {
+            let which = due.moment;
+            let passing = &mut due.moments[which];
+            let place = (passing.passed - *gone) as usize;
+            let follower = &followers[place];
+            if !act(&moments[follower.class as usize * count + which], follower, due.next) {
+                break;
+            }
+            passing.passed += 1;
+            passing.next = match followers.get(place + 1) {
+                Some(behind) => behind.began + passing.after,
+                None => NOTHING,
+            };
+            through |= which + 1 == count;
+            due.look();
+        }
+        if through { self.let_go() } else { 0 }
+    }
+    /// Who has come to the end at both ends is forgotten.
+    fn let_go(&mut self) -> u64 {
+        let through = |end: &End| end.moments.last().map_or(0, |moment| moment.passed);
         let through = through(&self.ends[CLIENT]).min(through(&self.ends[SERVER]));
         let over = through - self.gone;
-        self.followers.drain(..over as usize);
+        for _ in 0..over {
+            self.followers.pop_front();
+        }
         self.gone = through;
         over
     }
-    /// Looks for the earliest moment at that end. Among equals it is that of the oldest connection:
-    /// each of its moments was caused by an earlier one, and an application opens connections after
-    /// what has arrived in the same instant has been dealt with.
-    #[inline]
-    fn look(&mut self, end: usize) {
-        let Known::Track(track) = &self.known else { return };
-        let End { passed, next, moment } = &mut self.ends[end];
-        let (mut best, mut which) = (NOTHING, 0);
-        for (n, (done, after)) in passed.iter().zip(&track.shape.moments[end]).enumerate().rev() {
-            if *done < self.begun {
-                let at = self.followers[(*done - self.gone) as usize].began + *after;
-                if at < best {
-                    (best, which) = (at, n);
-                }
-            }
-        }
-        (*next, *moment) = (best, which);
-    }
     /// Adds what the connections of each class have counted. Nobody is under way.
-    pub(super) fn settle(&mut self, mut count: impl FnMut(&Class, u64)) {
+    pub(super) fn settle(&mut self, mut count: impl FnMut(&Totals, u64)) {
         let Known::Track(track) = &mut self.known else { return };
-        for (class, times) in track.classes.iter().zip(&mut track.uncounted) {
+        for (totals, times) in &mut track.totals {
             if *times > 0 {
-                count(class, core::mem::take(times));
+                count(totals, core::mem::take(times));
             }
         }
     }
@@ -272,10 +330,15 @@ impl Track {
             return None;
         }
         let learned = lesson.learn(now).filter(|learned| learned.shape == self.shape)?;
-        let class = self.classes.len() as u32;
-        self.classes.push(learned.class);
-        self.uncounted.push(0);
-        self.tried[place] = Tried::Class(class);
-        Some(class)
+        Some(self.add_class(place, learned.class))
+    }
+    fn add_class(&mut self, place: usize, class: Class) -> u32 {
+        let number = self.totals.len() as u32;
+        for (mine, more) in self.moments.iter_mut().zip(class.moments) {
+            mine.extend(more);
+        }
+        self.totals.push((class.totals, 0));
+        self.tried[place] = Tried::Class(number);
+        number
     }
 }

@@ -112,7 +112,8 @@ fn way(
     client: (HostId, AppId, &ClientPlan),
     server: (HostId, AppId, &ServerPlan),
 ) -> Option<Way> {
-    let link = |from, to| scenario.links.iter().position(|l: &LinkPlan| (l.from, l.to) == (from, to));
+    let link =
+        |from, to| scenario.links.iter().position(|l: &LinkPlan| (l.from, l.to) == (from, to));
     let links = [link(client.0, server.0)?, link(server.0, client.0)?];
     let lesson = Lesson::new(scenario, (client.0, client.2), (server.0, server.2), links);
     Some(Way::new(lesson, [client.0, server.0], [client.1, server.1], links))
