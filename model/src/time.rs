@@ -230,7 +230,7 @@ impl Clock {
         Span { ns: j.0 * self.tick_ns() }
     }
     /// The number of ticks that have that span, the part of one left out.
-    pub(crate) const fn from_span(self, span: Span) -> Jiffies {
+    pub(crate) const fn ticks_in(self, span: Span) -> Jiffies {
         Jiffies(span.ns / self.tick_ns())
     }
 }

@@ -273,10 +273,13 @@ impl Kernel {
 
     /// After how many jiffies a bucket that was made or that took a FIN just now is to die.
     fn wait_of(&self, bucket: &TimeWait, notes: &[Note]) -> Option<u64> {
-        notes.iter().rev().find_map(|note| match *note {
-            Note::BucketBorn { timeout, .. } => Some(self.clock.from_span(timeout).0),
-            Note::BucketTimeWait { .. } => Some(u64::from(bucket.timeout)),
-            _ => None,
+        notes.iter().rev().find_map(|note| {
+            if let Note::BucketBorn { timeout, .. } = *note {
+                Some(self.clock.ticks_in(timeout).0)
+            } else {
+                let takes_fin = matches!(note, Note::BucketTimeWait { .. });
+                takes_fin.then_some(u64::from(bucket.timeout))
+            }
         })
     }
 
