@@ -143,8 +143,9 @@ pub(crate) fn cpu_ms() -> u64 {
 }
 
 /// Processor time of this thread so far in nanoseconds, without ticks: the first number of
-/// /proc/thread-self/schedstat.
+/// /proc/thread-self/schedstat, which is brought up to date whenever the scheduler is called.
 fn cpu_ns() -> u64 {
+    std::thread::yield_now();
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     stat.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
 }

@@ -21,6 +21,7 @@ use crate::table::buckets::Buckets;
 use crate::table::ehash::Ehash;
 use crate::table::listen::Listener;
 use crate::table::slab::{ListenId, ReqId, Slab, SockId};
+use crate::table::taken::Taken;
 use crate::time::{Clock, Instant, Jiffies};
 use crate::timer::queue::TimerQueue;
 use crate::timer::wheel::Rounding;
@@ -48,6 +49,7 @@ pub struct Kernel {
     pub(crate) listening: Vec<(u16, Addr, ListenId)>,
     pub(crate) ehash: Ehash,
     pub(crate) bind: BindTable,
+    pub(crate) taken: Taken,
 
     pub(crate) timers: TimerQueue,
     pub(crate) request_timers: TimerQueue,
@@ -102,6 +104,7 @@ impl Kernel {
             listening: Vec::new(),
             ehash: Ehash::new(),
             bind: BindTable::new(behaviour.port_returns_to_connect),
+            taken: Taken::default(),
             timers: TimerQueue::new(rounding),
             request_timers: TimerQueue::new(rounding),
             listen_timers: TimerQueue::new(rounding),
@@ -192,6 +195,7 @@ impl Kernel {
             + self.buckets.bytes()
             + self.ehash.bytes()
             + self.bind.bytes()
+            + self.taken.bytes()
             + self.deathrow.bytes()
             + self.timers.bytes()
             + self.request_timers.bytes()

@@ -169,9 +169,10 @@ impl Kernel {
         let reuses = if self.behaviour.tw_reuse_by_milliseconds { reuse == 1 } else { reuse != 0 };
         reuses || self.sysctl.tcp_tw_recycle != 0
     }
-    /// Sockets and half-open requests, whatever they do.
+    /// Sockets that do not listen, and half-open requests, whatever they do.
+    #[inline]
     pub fn open_connections(&self) -> u64 {
-        self.socks.len() as u64 + self.requests.len() as u64
+        (self.socks.len() - self.listening.len() + self.requests.len()) as u64
     }
     /// Up to how many open connections none of the limits is met that they share, those of orphans
     /// and of listeners; that of buckets is [`Self::bucket_room`].

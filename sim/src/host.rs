@@ -112,10 +112,10 @@ impl Tally {
         self.segments += 1;
         self.digest.segment(at, segment, cause);
     }
-    /// One leaves whose connection follows a track: it is to be taken into this digest.
+    /// So many leave whose connection follows a track: they are to be taken into this digest.
     #[inline(always)]
-    pub(crate) const fn followed(&mut self) -> &mut Digest {
-        self.segments += 1;
+    pub(crate) const fn followed(&mut self, segments: u64) -> &mut Digest {
+        self.segments += segments;
         &mut self.digest
     }
 }

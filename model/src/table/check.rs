@@ -57,6 +57,11 @@ impl Kernel {
             }
         }
         assert_eq!(seen.len() as u32, self.ehash.len(), "the hash is counted");
+        let searched = |flow: &crate::flow::FourTuple| !self.bind.get(flow.sport).bound;
+        let taken: alloc::collections::BTreeSet<_> = self.taken.iter().filter(searched).collect();
+        let hashed: alloc::collections::BTreeSet<_> =
+            seen.keys().copied().filter(searched).collect();
+        assert_eq!(taken, hashed, "connect() knows which ports it has taken");
         let connected =
             self.socks.iter().filter(|(_, sk)| sk.hashed && sk.state != TcpState::Listen).count();
         let all = connected + self.requests.len() + self.buckets.len();

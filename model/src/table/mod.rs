@@ -7,6 +7,7 @@ pub(crate) mod ehash;
 pub(crate) mod listen;
 mod ports;
 pub(crate) mod slab;
+pub(crate) mod taken;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use slab::{ListenId, ReqId, SockId, TwId};
 use crate::flow::FourTuple;
 use crate::kernel::Kernel;
 use crate::segment::Segment;
+use crate::timewait::TimeWait;
 
 /// Whom a segment is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +79,22 @@ impl Kernel {
         }
         self.link_in(entry);
         self.ehash.count(1);
+        if let Some(flow) = self.searched_flow(entry) {
+            self.taken.insert(flow);
+        }
+    }
+    /// The flow of an object whose port connect() has found by its search. On the ports of others it
+    /// finds nothing ([`Port::bound`](bind::Port)).
+    fn searched_flow(&self, entry: Entry) -> Option<FourTuple> {
+        let (flow, explicit) = match entry.object()? {
+            Object::Sock(id) => (self.socks[id].flow, self.socks[id].port_explicit),
+            Object::Request(_) => return None,
+            Object::Bucket(id) => {
+                let bucket = &self.buckets[id];
+                (bucket.flow, bucket.owner & TimeWait::EXPLICIT_PORT != 0)
+            }
+        };
+        (!explicit).then_some(flow)
     }
     fn link_in(&mut self, entry: Entry) {
         let Some(object) = entry.object() else { return };
@@ -102,6 +120,9 @@ impl Kernel {
         let (flow, next) = self.link(object);
         let hash = flow.hash();
         self.ehash.count(-1);
+        if let Some(flow) = self.searched_flow(entry) {
+            self.taken.remove(flow);
+        }
         let mut at = self.ehash.head(hash);
         if at == entry {
             return self.ehash.set_head(hash, next);

@@ -122,6 +122,12 @@ impl Kernel {
         if bind.bound {
             return None;
         }
+        if !self.taken.has(flow, port) {
+            return Some(None);
+        }
+        if !self.may_reuse_buckets(flow) {
+            return None;
+        }
         self.check_established(FourTuple { sport: port, ..flow }, false, now).ok()
     }
 
@@ -171,6 +177,13 @@ impl Kernel {
             Some(Object::Bucket(tw)) if self.bucket_reusable(tw, bound, now) => Ok(Some(tw)),
             Some(_) => Err(Errno::EADDRNOTAVAIL),
         }
+    }
+
+    /// May connect() take the place of any bucket towards that destination?
+    fn may_reuse_buckets(&self, flow: FourTuple) -> bool {
+        let reuse = self.sysctl.tcp_tw_reuse;
+        let loopback = flow.saddr.is_loopback() || flow.daddr.is_loopback();
+        reuse == 1 || (reuse != 0 && (loopback || !self.behaviour.tw_reuse_by_milliseconds))
     }
 
     /// May connect() take the bucket's place? `[tcp_twsk_unique]`

@@ -278,7 +278,7 @@ impl Followers {
         let follower =
             Follower { number: self.begun, began: now, client: numbers, place, class: start.class };
         let (moment, follower) = way.begin(follower);
-        act(moment, follower, CLIENT, now, &mut links[sends], ground);
+        act(moment, follower, &numbers, now, &mut links[sends], ground);
         self.begun += 1;
         self.under_way += 1;
         for end in [CLIENT, SERVER] {
@@ -312,7 +312,7 @@ impl Followers {
             let way = &mut ways[number as usize];
             let (from, to) = (way.link_to(end), way.links[end]);
             let mut acted = false;
-            *under_way -= way.run(end, |moment, follower, at| {
+            *under_way -= way.run(end, |moment, follower, origin, at| {
                 // Beside others only what comes first, and then it is asked again who does.
                 if (acted && !alone) || !until.comes_behind(at, from, links, lanes) {
                     return false;
@@ -320,7 +320,7 @@ impl Followers {
                 acted = true;
                 buckets |= moment.change.as_ref().is_some_and(Change::has_bucket);
                 links[from].follower_arrives(moment.arrivals);
-                act(moment, follower, end, at, &mut links[to], ground);
+                act(moment, follower, origin, at, &mut links[to], ground);
                 true
             });
             station.agenda.set(place, way.next(end));
@@ -351,21 +351,21 @@ impl Followers {
 fn act<W: Watch>(
     moment: &track::Moment,
     follower: &Follower,
-    end: usize,
+    origin: &Origin,
     at: Instant,
     link: &mut Link,
     ground: &mut Ground<'_, W>,
 ) {
-    let origin = follower.origin(end);
     if !moment.sends.is_empty() {
         let ends = digest::ends(origin.flow);
+        let digest = ground.tally.followed(moment.sends.len() as u64);
         for sends in &moment.sends {
-            sends.leave(at, ends, &origin, ground.tally.followed());
+            sends.leave(at, ends, origin, digest);
         }
         link.follower_enters(moment.sends.len() as u64);
     }
     if let Some(change) = &moment.change {
-        ground.kernel.follow(change, &origin, follower.place, follower.began, at);
+        ground.kernel.follow(change, origin, follower.place, follower.began, at);
     }
     if ground.watch.wants_notes() {
         let portless = FourTuple { sport: 0, ..origin.flow };

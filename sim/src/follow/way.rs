@@ -127,6 +127,12 @@ impl End {
             }
         }
     }
+    /// Is whoever comes to the next moment also the one who comes to the last one next? Then so it is
+    /// for all in between.
+    #[inline]
+    fn is_level(&self) -> bool {
+        self.moments[self.moments.len() - 1].passed == self.moments[self.moment].passed
+    }
     /// Looks for the earliest moment. Among equals it is that of the oldest connection, which is the
     /// latest of its life: each of its moments was caused by an earlier one, and an application opens
     /// connections after what has arrived in the same instant has been dealt with.
@@ -270,27 +276,39 @@ impl Way {
     pub(super) fn run(
         &mut self,
         end: usize,
-        mut act: impl FnMut(&Moment, &Follower, Instant) -> bool,
+        mut act: impl FnMut(&Moment, &Follower, &Origin, Instant) -> bool,
     ) -> u64 {
         let Self { known: Known::Track(track), ends, followers, gone, .. } = self else { return 0 };
         let due = &mut ends[end];
-        let moments = &track.moments[end];
         let count = due.moments.len();
         let mut through = false;
         while due.next != NOTHING {
-            let which = due.moment;
-            let passing = &mut due.moments[which];
-            let place = (passing.passed - *gone) as usize;
+            let place = (due.moments[due.moment].passed - *gone) as usize;
             let follower = &followers[place];
-            if !act(&moments[follower.class as usize * count + which], follower, due.next) {
-                break;
+            let origin = follower.origin(end);
+            let moments = &track.moments[end][follower.class as usize * count..][..count];
+            let behind = followers.get(place + 1).map(|behind| behind.began);
+            // All that comes next is its own if nobody is before it and whoever is behind it comes here
+            // after it has gone.
+            let last = follower.began + due.moments[count - 1].after;
+            let apart = behind.is_none_or(|behind| behind + due.moments[0].after > last);
+            let alone = apart && due.is_level();
+            loop {
+                let which = due.moment;
+                let passing = &mut due.moments[which];
+                if !act(&moments[which], follower, &origin, due.next) {
+                    return if through { self.let_go() } else { 0 };
+                }
+                passing.passed += 1;
+                passing.next = behind.map_or(NOTHING, |began| began + passing.after);
+                let is_last = which + 1 == count;
+                through |= is_last;
+                if !alone || is_last {
+                    break;
+                }
+                due.moment = which + 1;
+                due.next = due.moments[which + 1].next;
             }
-            passing.passed += 1;
-            passing.next = match followers.get(place + 1) {
-                Some(behind) => behind.began + passing.after,
-                None => NOTHING,
-            };
-            through |= which + 1 == count;
             due.look();
         }
         if through { self.let_go() } else { 0 }
