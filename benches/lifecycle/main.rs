@@ -13,6 +13,7 @@
 //! | `worst` | what could go wrong |
 //! | `size` | how much slower 1 M and 10 M buckets are than 131,072, in turns |
 //! | `once` | runs and measures nothing: what the second of two runs needs more under callgrind is the price of its additional lifecycles |
+//! | `full` | the same with every connection worked out in full, though others have gone the same way |
 //!
 //! Times are processor time, so that a busy machine does not count; the digest beside each figure
 //! says that it was still the same simulation.
@@ -37,14 +38,15 @@ fn main() -> ExitCode {
     let outcome = match args.iter().find(|arg| arg.starts_with(char::is_alphabetic)) {
         None => everything(lifecycles),
         Some(part) => match part.as_str() {
-            "once" => once(number.unwrap_or(10_000)),
+            "once" => once(number.unwrap_or(10_000), false),
+            "full" => once(number.unwrap_or(10_000), true),
             "growth" => growth::growth(lifecycles),
             "recorded" => recorded::recorded(lifecycles),
             "incident" => recorded::incident(number),
             "worst" => worst::all(),
             "size" => growth::size(lifecycles),
             other => Err(format!(
-                "{other}: expected growth, recorded, incident, worst, size or once, and a number"
+                "{other}: expected growth, recorded, incident, worst, size, once or full, and a number"
             )),
         },
     };
@@ -58,8 +60,8 @@ fn main() -> ExitCode {
 }
 
 /// For callgrind.
-fn once(lifecycles: u64) -> Result<(), String> {
-    let shape = Shape::live(62_000);
+fn once(lifecycles: u64, in_full: bool) -> Result<(), String> {
+    let shape = Shape { in_full, ..Shape::live(62_000) };
     let mut world = shape.world()?;
     world.run_until(Instant::ZERO + Span::secs(lifecycles.div_ceil(shape.rate)), &mut Count);
     println!("{} lifecycles, digest {}", world.lifecycles(), world.digest());
@@ -74,6 +76,8 @@ fn everything(lifecycles: u64) -> Result<(), String> {
     for live in [1_000, 10_000, 131_072, 1_000_000, 10_000_000] {
         line(&format!("{live} live buckets"), Shape::live(live), lifecycles)?;
     }
+    let in_full = Shape { in_full: true, ..Shape::live(131_072) };
+    line("131072, each in full", in_full, lifecycles)?;
     for rate in [100, 10_000, 100_000] {
         let shape = Shape { rate, ..Shape::live(0) };
         line(&format!("{rate} connections/s"), shape, lifecycles.min(rate * 1000))?;
@@ -82,7 +86,7 @@ fn everything(lifecycles: u64) -> Result<(), String> {
         let shape = Shape { clients: hosts - 1, ..Shape::live(131_072) };
         line(&format!("{hosts} hosts"), shape, lifecycles)?;
     }
-    growth::size(lifecycles)?;
+    growth::size(lifecycles * 5)?;
     worst::all()?;
     recorded::recorded(lifecycles)?;
     recorded::incident(None)

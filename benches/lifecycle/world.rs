@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use finwait_model::time::{Instant, Span};
 use finwait_sim::scenario::Scenario;
 use finwait_sim::watch::Count;
-use finwait_sim::world::World;
+use finwait_sim::world::{Turns, World};
 
 /// A bucket of 6.18 lives that long at HZ 1000: 60 s, and until its timer's granule of 4,096 ticks
 /// ends; on average half of one.
@@ -29,6 +29,8 @@ pub(crate) struct Shape {
     pub count: Option<u64>,
     /// So many at the same instant instead of a rate.
     pub burst: bool,
+    /// Is every connection worked out in full, however many have gone the same way before it?
+    pub in_full: bool,
 }
 
 impl Shape {
@@ -41,6 +43,7 @@ impl Shape {
             hold: Span::ZERO,
             count: None,
             burst: false,
+            in_full: false,
         }
     }
     /// The scenario, as a person would write it.
@@ -80,7 +83,12 @@ impl Shape {
     }
     /// Its world at time zero.
     pub(crate) fn world(self) -> Result<World, String> {
-        Ok(self.scenario()?.world())
+        let scenario = self.scenario()?;
+        Ok(if self.in_full {
+            scenario.world_without_tracks(Turns::Forward)
+        } else {
+            scenario.world()
+        })
     }
     /// The same when the table has filled up.
     pub(crate) fn filled(self) -> Result<World, String> {

@@ -37,7 +37,8 @@ fn main() -> ExitCode {
     }
     let count = args.iter().find_map(|a| a.parse().ok()).unwrap_or(40_000);
     let rows = [
-        ours::row(131_072, count * 10),
+        ours::row(131_072, count * 50, false),
+        ours::row(131_072, count * 10, true),
         smol::row(0, count * 10),
         smol::row(1_000, count / 4),
         kernel::row(1, count),

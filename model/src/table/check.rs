@@ -1,6 +1,6 @@
 //! What must be true of the tables whenever no call is under way.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::ehash::Object;
 use crate::kernel::Kernel;
@@ -52,15 +52,13 @@ impl Kernel {
                     slot,
                     "its chain"
                 );
-                assert!(seen.insert(flow, ()).is_none(), "{flow} stands once in the hash");
+                assert!(seen.insert(flow, at).is_none(), "{flow} stands once in the hash");
                 at = next;
             }
         }
         assert_eq!(seen.len() as u32, self.ehash.len(), "the hash is counted");
-        let searched = |flow: &crate::flow::FourTuple| !self.bind.get(flow.sport).bound;
-        let taken: alloc::collections::BTreeSet<_> = self.taken.iter().filter(searched).collect();
-        let hashed: alloc::collections::BTreeSet<_> =
-            seen.keys().copied().filter(searched).collect();
+        let taken: BTreeSet<_> = self.taken.iter().collect();
+        let hashed: BTreeSet<_> = seen.values().filter_map(|at| self.searched_flow(*at)).collect();
         assert_eq!(taken, hashed, "connect() knows which ports it has taken");
         let connected =
             self.socks.iter().filter(|(_, sk)| sk.hashed && sk.state != TcpState::Listen).count();

@@ -83,8 +83,7 @@ impl Kernel {
             self.taken.insert(flow);
         }
     }
-    /// The flow of an object whose port connect() has found by its search. On the ports of others it
-    /// finds nothing ([`Port::bound`](bind::Port)).
+    /// The flow of an object whose port nobody has bound explicitly: connect() has found it.
     fn searched_flow(&self, entry: Entry) -> Option<FourTuple> {
         let (flow, explicit) = match entry.object()? {
             Object::Sock(id) => (self.socks[id].flow, self.socks[id].port_explicit),

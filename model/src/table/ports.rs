@@ -122,10 +122,7 @@ impl Kernel {
         if bind.bound {
             return None;
         }
-        if !self.taken.has(flow, port) {
-            return Some(None);
-        }
-        if !self.may_reuse_buckets(flow) {
+        if self.taken.has(flow, port) && !self.may_reuse_buckets(flow) {
             return None;
         }
         self.check_established(FourTuple { sport: port, ..flow }, false, now).ok()

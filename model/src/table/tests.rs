@@ -356,13 +356,21 @@ mod the_check_notices {
         let mut cx = Cx { now: Instant::ZERO, sink: &mut Quiet };
         let id = sock(&mut k, 1000);
         k.set_state(id, TcpState::Established, &mut cx);
-        k.hash(Entry::sock(id));
         let sk = &mut k.socks[id];
         (sk.hashed, sk.has_port, sk.port_explicit) = (true, true, true);
+        k.hash(Entry::sock(id));
         k.inuse += 1;
         k.bind.add(80, true);
         k.check();
         (k, id)
+    }
+
+    #[test]
+    #[should_panic(expected = "connect() knows which ports it has taken")]
+    fn a_port_that_nobody_has_taken() {
+        let (mut k, id) = busy();
+        k.taken.insert(k.socks[id].flow);
+        k.check();
     }
 
     #[test]
