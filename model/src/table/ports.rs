@@ -122,10 +122,18 @@ impl Kernel {
         if bind.bound {
             return None;
         }
-        if self.taken.has(flow, port) && !self.may_reuse_buckets(flow) {
+        let taken = self.taken.has(flow, port);
+        let flow = FourTuple { sport: port, ..flow };
+        if taken && !self.may_reuse_buckets(flow) {
             return None;
         }
-        self.check_established(FourTuple { sport: port, ..flow }, false, now).ok()
+        // A port with an explicit owner is bound, so nobody else is here but connections of connect()'s
+        // search, and requests that have outlived their listener.
+        if !taken && self.requests.len() == 0 {
+            debug_assert_eq!(self.find_connected(flow), None, "nobody has that port");
+            return Some(None);
+        }
+        self.check_established(flow, false, now).ok()
     }
 
     fn take_port(

@@ -2,7 +2,8 @@
 //!
 //! The established hash says it, too, but connect() asks for one port after the other, and as a rule
 //! each answer of the hash is a miss of the cache, or two. Here the answers for 512 neighbouring ports
-//! lie in one line of it. What is not here may still be taken, by a child of a listener that has gone.
+//! lie in one line of it. What is not here may still be taken by a request that has outlived its
+//! listener.
 
 use alloc::vec::Vec;
 
