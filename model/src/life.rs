@@ -196,11 +196,15 @@ impl Kernel {
         let bucket = self.bucket_of(id, substate, own, cx.now);
         // The bucket takes the socket's place before the socket leaves it: a segment always
         // finds one of them. [inet_twsk_hashdance_schedule]
-        if self.socks[id].hashed {
-            self.leave_hash(id);
-        }
+        let stood = core::mem::take(&mut self.socks[id].hashed);
         let tw = self.buckets.insert(bucket);
-        self.hash(Entry::bucket(tw));
+        if stood {
+            self.inuse -= 1;
+            self.unhash_for_another(Entry::sock(id));
+            self.hash_again(Entry::bucket(tw));
+        } else {
+            self.hash(Entry::bucket(tw));
+        }
         self.bind.add(bucket.flow.sport, bucket.owner & TimeWait::EXPLICIT_PORT != 0);
         self.state_counts[substate as usize] += 1;
         if self.behaviour.counts_tw_on_entry {

@@ -138,7 +138,9 @@ impl World {
     fn turn(&mut self, host: usize, stop: Instant, watch: &mut impl Watch) {
         let host = &mut self.hosts[host];
         host.run(&mut self.network, stop, watch);
-        self.network.followers_mut().has_open(host.id(), host.open_connections());
+        if self.network.followers().are_possible() {
+            self.network.followers_mut().has_open(host.id(), host.open_connections());
+        }
         self.network.plan(host.id(), host.next_own());
     }
     /// Connections that follow tracks come to their end, and what they have counted is added.

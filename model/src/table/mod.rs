@@ -74,14 +74,18 @@ impl Kernel {
 
     /// Puts an object at the head of its chain. `[inet_ehash_insert]`
     pub(crate) fn hash(&mut self, entry: Entry) {
+        self.hash_again(entry);
+        if let Some(flow) = self.searched_flow(entry) {
+            self.taken.insert(flow);
+        }
+    }
+    /// The same for one that takes the place of another with its flow and port.
+    pub(crate) fn hash_again(&mut self, entry: Entry) {
         if self.ehash.is_crowded() {
             self.grow_ehash();
         }
         self.link_in(entry);
         self.ehash.count(1);
-        if let Some(flow) = self.searched_flow(entry) {
-            self.taken.insert(flow);
-        }
     }
     /// The flow of an object whose port nobody has bound explicitly: connect() has found it.
     fn searched_flow(&self, entry: Entry) -> Option<FourTuple> {
@@ -115,13 +119,17 @@ impl Kernel {
 
     /// Takes an object out of its chain. `[inet_unhash]`
     pub(crate) fn unhash(&mut self, entry: Entry) {
+        if let Some(flow) = self.searched_flow(entry) {
+            self.taken.remove(flow);
+        }
+        self.unhash_for_another(entry);
+    }
+    /// The same where another with its flow and port takes its place.
+    pub(crate) fn unhash_for_another(&mut self, entry: Entry) {
         let Some(object) = entry.object() else { return };
         let (flow, next) = self.link(object);
         let hash = flow.hash();
         self.ehash.count(-1);
-        if let Some(flow) = self.searched_flow(entry) {
-            self.taken.remove(flow);
-        }
         let mut at = self.ehash.head(hash);
         if at == entry {
             return self.ehash.set_head(hash, next);

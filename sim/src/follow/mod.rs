@@ -208,6 +208,11 @@ impl Followers {
             station.agenda = Agenda::new(station.ends.len().max(1));
         }
     }
+    /// Is there any way that may have a track?
+    #[inline]
+    pub(crate) const fn are_possible(&self) -> bool {
+        !self.ways.is_empty()
+    }
     /// How many have begun so far.
     pub(crate) const fn begun(&self) -> u64 {
         self.begun
