@@ -152,20 +152,34 @@ fn scenario_of(gentle: bool) -> impl Strategy<Value = String> {
     let clients = (
         client("a", "s:80-81"),
         client("a", "s:80"),
-        prop::option::of(client("b", "s:81")),
+        client("b", "s:81"),
         prop::option::of(client("b", "t:80")),
     );
-    let delay = one_of(&["1ns", "10us", "50us", "50300ns", "1ms", "9ms"]);
+    let delay = || one_of(&["1ns", "10us", "50us", "50300ns", "1ms", "9ms"]);
+    let delays = (delay(), prop::option::of(delay()), prop::option::of(delay())).prop_map(
+        |(all, a_to_s, s_and_b)| {
+            let between = |from, to, one_way, delay: Option<&str>| {
+                delay.map_or_else(String::new, |delay| {
+                    format!(
+                        "[[links.between]]\nfrom = \"{from}\"\nto = \"{to}\"\n\
+                         one_way = {one_way}\ndelay = \"{delay}\"\n"
+                    )
+                })
+            };
+            let one = between("a", "s", true, a_to_s);
+            format!("[links]\ndelay = \"{all}\"\n{one}{}", between("s", "b", false, s_and_b))
+        },
+    );
     let sizes = (one_of(&["1", "6", "4000"]), one_of(&["1", "6", "100", "4000"]));
-    (hosts, server("s", gentle), server("t", gentle), clients, delay, sizes, 0..1000_u32).prop_map(
-        |((a, b, s, t), one, two, (c1, c2, c3, c4), delay, sizes, seed)| {
+    (hosts, server("s", gentle), server("t", gentle), clients, delays, sizes, 0..1000_u32).prop_map(
+        |((a, b, s, t), one, two, (c1, c2, c3, c4), delays, sizes, seed)| {
             let (one, two) = (server_text(one, sizes), server_text(two, sizes));
             let (request, response) = sizes;
             let bytes = format!("request_bytes = {request}\nresponse_bytes = {response}\n");
-            let more = [c3, c4].into_iter().flatten().map(|client| client + &bytes);
+            let more = [Some(c3), c4].into_iter().flatten().map(|client| client + &bytes);
             let more: String = more.collect();
             format!(
-                "name = \"test\"\nseed = {seed}\nduration = \"100s\"\n[links]\ndelay = \"{delay}\"\n\
+                "name = \"test\"\nseed = {seed}\nduration = \"100s\"\n{delays}\
                  {a}{b}{s}{t}{one}{two}{c1}{bytes}{c2}{bytes}{more}"
             )
         },
