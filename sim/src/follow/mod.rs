@@ -3,8 +3,8 @@
 //! At production scale one connection is like the other: the same program opens it to the same
 //! server, and its ten segments differ from those of the one before in a port, in the numbers that
 //! were drawn, and in when. To work each of them out from the beginning takes thirty thousand
-//! instructions. So the first one is worked out twice in a small world of its own ([`learn`]), and
-//! what both have in common is written down as a [`track`]. Later ones follow it: they take their
+//! instructions. So when some have come, the next one is worked out twice in a small world of its own
+//! ([`learn`]), and what both have in common is written down as a [`track`]. Later ones follow it: they take their
 //! port and their place in the hash when they begin, each of their segments gets its place in the
 //! digest, and their bucket is made, changed and buried at its time.
 //!

@@ -190,7 +190,7 @@ struct Phase {
 }
 
 /// With more places than that to begin at, learning costs more than it saves.
-const MOST_CLASSES: usize = 1 << 16;
+const MOST_CLASSES: usize = 1 << 14;
 
 impl Phases {
     /// `None` if there are too many places.

@@ -37,8 +37,13 @@ pub(super) struct Way {
 /// What has been learnt.
 #[derive(Debug)]
 enum Known {
-    /// Nothing; it may be tried so often.
-    Nothing(u32),
+    /// Nothing, after so many connections and lessons.
+    Nothing {
+        /// Connections that were worked out in full.
+        seen: u32,
+        /// Lessons that have failed.
+        failed: u32,
+    },
     /// Its connections are not alike.
     Unlike,
     /// They are.
@@ -64,7 +69,8 @@ struct Track {
 
 #[derive(Clone, Copy, Debug)]
 enum Tried {
-    Not,
+    /// Not yet, after so many connections.
+    Not(u32),
     Fails,
     Class(u32),
 }
@@ -91,6 +97,8 @@ impl Follower {
 
 /// So often the first lesson may fail: a connection may have begun at a rare moment.
 const ATTEMPTS: u32 = 4;
+/// A lesson costs as much as some tens of connections, so it is worth it only when as many have come.
+const WORTH: u32 = 16;
 
 /// A kernel that has been up for less may see a clock that still stands at zero, which means "never" in
 /// many places.
@@ -174,7 +182,7 @@ impl Way {
             apps,
             links,
             places: [0, 0],
-            known: Known::Nothing(ATTEMPTS),
+            known: Known::Nothing { seen: 0, failed: 0 },
             followers: VecDeque::new(),
             gone: 0,
             ends: [end.clone(), end],
@@ -187,8 +195,13 @@ impl Way {
     /// May a connection that begins now follow a track? Learns what it has to.
     #[inline]
     pub(super) fn start(&mut self, now: Instant, rates: &[Rate]) -> Option<Start> {
-        if let Known::Nothing(attempts) = self.known {
-            self.learn_first(now, attempts, rates);
+        if let Known::Nothing { seen, failed } = &mut self.known {
+            *seen += 1;
+            if *seen < WORTH {
+                return None;
+            }
+            let failed = *failed;
+            self.learn_first(now, failed, rates);
         }
         let Known::Track(track) = &mut self.known else { return None };
         if track.numbering.iter().any(|end| end.uptime(now) < GROWN_UP) {
@@ -198,14 +211,19 @@ impl Way {
         let class = match track.tried[place] {
             Tried::Class(class) => class,
             Tried::Fails => return None,
-            Tried::Not => track.learn_class(place, &self.lesson, now)?,
+            Tried::Not(seen) if seen < WORTH => {
+                track.tried[place] = Tried::Not(seen + 1);
+                return None;
+            }
+            Tried::Not(_) => track.learn_class(place, &self.lesson, now)?,
         };
         let Track { lasts, room, starts, .. } = **track;
         Some(Start { class, lasts, room, starts })
     }
     #[cold]
-    fn learn_first(&mut self, now: Instant, attempts: u32, rates: &[Rate]) {
-        self.known = if attempts > 1 { Known::Nothing(attempts - 1) } else { Known::Unlike };
+    fn learn_first(&mut self, now: Instant, failed: u32, rates: &[Rate]) {
+        let again = Known::Nothing { seen: 0, failed: failed + 1 };
+        self.known = if failed + 1 < ATTEMPTS { again } else { Known::Unlike };
         let Some(learned) = self.lesson.learn(now) else { return };
         let Some(phases) = Phases::new(&learned.shape, &learned.numbering) else { return };
         if !phases.is_alike(now) {
@@ -219,7 +237,7 @@ impl Way {
         let mut track = Track {
             lasts,
             starts: starts_within(rates, lasts),
-            tried: vec![Tried::Not; phases.count()],
+            tried: vec![Tried::Not(0); phases.count()],
             shape: learned.shape,
             numbering: learned.numbering,
             room: learned.room,

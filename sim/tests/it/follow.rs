@@ -132,7 +132,7 @@ fn client(host: &'static str, to: &'static str) -> impl Strategy<Value = String>
         one_of(&["7/s", "100/s", "1000/s", "2500/s", "9973/s", "20000/s"]),
         any::<bool>(),
         one_of(&["", "", "", "", "", "hold = \"1ms\""]),
-        one_of(&["3", "40", "300"]),
+        one_of(&["30", "100", "400"]),
         one_of(&["0s", "3ms", "17us"]),
     )
         .prop_map(move |(rate, scattered, more, count, start)| {
