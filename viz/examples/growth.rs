@@ -12,7 +12,7 @@ use finwait_viz::lettering::Lettering;
 use finwait_viz::svg::Fonts;
 
 /// Nanoseconds at the lower and upper end of the vertical axis.
-const NS: (f64, f64) = (1e3, 1e5);
+const NS: (f64, f64) = (1e2, 1e4);
 /// The same of the horizontal one, whatever is counted.
 const COUNT: (f64, f64) = (1.0, 1e8);
 
@@ -87,10 +87,10 @@ fn draw(all: &[Series]) -> Figure {
         let label = label[power as usize];
         figure.canvas.text((x, plot.bottom() + 6), label, small.centred().below());
     }
-    for ns in [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000] {
+    for ns in [100, 200, 500, 1_000, 2_000, 5_000, 10_000] {
         let y = place((1.0, f64::from(ns))).1;
         figure.canvas.line((plot.x, y), (plot.right(), y), grid);
-        let label = format!("{} us", ns / 1_000);
+        let label = if ns < 1_000 { format!("{ns} ns") } else { format!("{} us", ns / 1_000) };
         figure.canvas.text((plot.x - 8, y), label, small.ending().middle());
     }
     for (number, series) in all.iter().enumerate() {
