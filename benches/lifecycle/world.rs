@@ -54,6 +54,7 @@ impl Shape {
             "name = \"lifecycle\"\nduration = \"100000s\"\n[links]\ndelay = \"50us\"\n\
              [hosts.server]\nkernel = \"6.18\"\nhz = 1000\n[hosts.server.sysctl]\n\
              \"net.core.somaxconn\" = 65535\n\"net.ipv4.tcp_max_syn_backlog\" = 4000000\n\
+             \"net.ipv4.tcp_max_orphans\" = 100000000\n\
              [[apps]]\nkind = \"server\"\nhost = \"server\"\nport = \"{ports}\"\n\
              backlog = 65535\nrequest_bytes = 6\nresponse_bytes = 6\n"
         );

@@ -180,8 +180,8 @@ impl Kernel {
         let orphans = u64::try_from(self.sysctl.tcp_max_orphans).unwrap_or(u64::MAX);
         let syns = u64::try_from(self.sysctl.tcp_max_syn_backlog).unwrap_or(0);
         let of = |l: &crate::table::listen::Listener| {
-            let chains = if l.syn_chains == 0 { u32::MAX } else { l.syn_chains };
-            u64::from(l.backlog.min(chains))
+            let chained = !self.behaviour.requests_live_in_ehash;
+            u64::from(if chained { l.backlog.min(l.syn_chains) } else { l.backlog })
         };
         let queues = self.listeners.iter().map(|(_, l)| of(l)).min().unwrap_or(u64::MAX);
         orphans.min(syns).min(queues)
