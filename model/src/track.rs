@@ -183,8 +183,9 @@ impl Kernel {
             let chained = !self.behaviour.requests_live_in_ehash;
             u64::from(if chained { l.backlog.min(l.syn_chains) } else { l.backlog })
         };
-        let queues = self.listeners.iter().map(|(_, l)| of(l)).min().unwrap_or(u64::MAX);
-        orphans.min(syns).min(queues)
+        // Who does not listen queues nobody.
+        let queues = self.listeners.iter().map(|(_, l)| of(l).min(syns)).min();
+        orphans.min(queues.unwrap_or(u64::MAX))
     }
     /// How many more buckets there may be.
     pub fn bucket_room(&self) -> u64 {
