@@ -124,7 +124,16 @@ pub enum Note {
 impl Note {
     /// The connection that it is about, seen from its host; that of a thrown-away segment in the
     /// segment's direction.
-    pub const fn flow(&self) -> FourTuple {
+    pub const fn flow(mut self) -> FourTuple {
+        *self.flow_mut()
+    }
+    /// The same of another connection.
+    #[must_use]
+    pub const fn with_flow(mut self, other: FourTuple) -> Self {
+        *self.flow_mut() = other;
+        self
+    }
+    const fn flow_mut(&mut self) -> &mut FourTuple {
         match self {
             Self::State { flow, .. }
             | Self::BucketBorn { flow, .. }
@@ -136,26 +145,8 @@ impl Note {
             | Self::Orphaned { flow, .. }
             | Self::Destroyed { flow, .. }
             | Self::Timer { flow, .. }
-            | Self::Drop { flow, .. } => *flow,
+            | Self::Drop { flow, .. } => flow,
         }
-    }
-    /// The same of another connection.
-    #[must_use]
-    pub const fn with_flow(mut self, other: FourTuple) -> Self {
-        match &mut self {
-            Self::State { flow, .. }
-            | Self::BucketBorn { flow, .. }
-            | Self::BucketRefused { flow, .. }
-            | Self::BucketTimeWait { flow }
-            | Self::BucketDied { flow, .. }
-            | Self::RequestBorn { flow }
-            | Self::RequestDied { flow, .. }
-            | Self::Orphaned { flow, .. }
-            | Self::Destroyed { flow, .. }
-            | Self::Timer { flow, .. }
-            | Self::Drop { flow, .. } => *flow = other,
-        }
-        self
     }
 }
 

@@ -165,9 +165,7 @@ impl Kernel {
     /// May connect() find a bucket that it takes over, or may a timestamp of an earlier connection
     /// matter? Then connections are no strangers to one another.
     pub const fn buckets_matter_to_others(&self) -> bool {
-        let reuse = self.sysctl.tcp_tw_reuse;
-        let reuses = if self.behaviour.tw_reuse_by_milliseconds { reuse == 1 } else { reuse != 0 };
-        reuses || self.sysctl.tcp_tw_recycle != 0
+        self.reuses_buckets(false) || self.sysctl.tcp_tw_recycle != 0
     }
     /// Sockets that do not listen, and half-open requests, whatever they do.
     #[inline]
@@ -390,7 +388,7 @@ impl Kernel {
             .map_or((0, 0), |(ts, s)| (ts.wrapping_add(origin.peer_ts), s.wrapping_add(seconds)));
         let (chain, tag) = (self.buckets[id].chain, self.buckets[id].tag);
         match bucket.was {
-            None => self.buckets.let_go(id),
+            None => self.buckets.let_go(),
             Some(was) => self.state_counts[was as usize] -= 1,
         }
         self.state_counts[bucket.substate as usize] += 1;

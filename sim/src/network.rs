@@ -79,7 +79,7 @@ impl Network {
         let Self { links, followers, agenda, .. } = self;
         let client = (ground.host, app, target);
         let begun = followers.begin(client, to, now, links, ground)?;
-        if let Some(server) = followers.server_of(client) {
+        if let Begun::Follows(server) = begun {
             let (at, server) = (followers.at_latest(server), usize::from(server.0));
             if at < agenda.at(server) {
                 agenda.set(server, at);

@@ -50,7 +50,7 @@ impl Buckets {
         self.insert(TimeWait::place(flow))
     }
     /// The bucket has come.
-    pub(crate) const fn let_go(&mut self, _id: TwId) {
+    pub(crate) const fn let_go(&mut self) {
         self.held -= 1;
     }
     /// Buckets that have come.

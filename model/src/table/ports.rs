@@ -124,7 +124,8 @@ impl Kernel {
         }
         let taken = self.taken.has(flow, port);
         let flow = FourTuple { sport: port, ..flow };
-        if taken && !self.may_reuse_buckets(flow) {
+        let loopback = flow.saddr.is_loopback() || flow.daddr.is_loopback();
+        if taken && !self.reuses_buckets(loopback) {
             return None;
         }
         // A port with an explicit owner is bound, so nobody else is here but connections of connect()'s
@@ -184,10 +185,9 @@ impl Kernel {
         }
     }
 
-    /// May connect() take the place of any bucket towards that destination?
-    fn may_reuse_buckets(&self, flow: FourTuple) -> bool {
+    /// May connect() take the place of any bucket at all? 2 (6.18) is for loopback alone.
+    pub(crate) const fn reuses_buckets(&self, loopback: bool) -> bool {
         let reuse = self.sysctl.tcp_tw_reuse;
-        let loopback = flow.saddr.is_loopback() || flow.daddr.is_loopback();
         reuse == 1 || (reuse != 0 && (loopback || !self.behaviour.tw_reuse_by_milliseconds))
     }
 
@@ -200,13 +200,12 @@ impl Kernel {
         if bound {
             return true;
         }
-        let reuse = self.sysctl.tcp_tw_reuse;
+        let loopback = tw.flow.saddr.is_loopback() || tw.flow.daddr.is_loopback();
+        let allowed = self.reuses_buckets(loopback);
         if !self.behaviour.tw_reuse_by_milliseconds {
             let age = self.clock.seconds(now).saturating_sub(u64::from(tw.ts_recent_stamp));
-            return reuse != 0 && age > 1;
+            return allowed && age > 1;
         }
-        let loopback = tw.flow.saddr.is_loopback() || tw.flow.daddr.is_loopback();
-        let allowed = reuse == 1 || (reuse == 2 && loopback);
         allowed
             && tw.substate == TcpState::TimeWait
             && self.millis_since(tw.entry_ms, now) > self.sysctl.tcp_tw_reuse_delay as u64

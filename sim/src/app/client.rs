@@ -198,7 +198,7 @@ impl Client {
         self.tally.started += 1;
         match cx.follow(target, to) {
             None => {}
-            Some(Begun::Follows) => return,
+            Some(Begun::Follows(_)) => return,
             Some(Begun::NoPort) => {
                 self.tally.no_port += 1;
                 self.tally.finished += 1;

@@ -153,8 +153,8 @@ pub(crate) enum Then {
 /// How connect() went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Begun {
-    /// The connection is under way.
-    Follows,
+    /// The connection is under way, to that host, which must look after it, too.
+    Follows(HostId),
     /// EADDRNOTAVAIL.
     NoPort,
 }
@@ -260,7 +260,7 @@ impl Followers {
         let apps = &self.clients[usize::from(host.0)];
         let number = (*apps.get(usize::from(app.0))?.get(target)?)?;
         let way = &mut self.ways[number as usize];
-        if !way.holds(ground.kernel) {
+        if ground.kernel.buckets_matter_to_others() {
             return None;
         }
         let start = way.start(now, &self.rates)?;
@@ -290,12 +290,7 @@ impl Followers {
             let station = &mut self.hosts[usize::from(way.hosts[end].0)];
             station.agenda.set(way.places[end], way.next(end));
         }
-        Some(Begun::Follows)
-    }
-    /// The host at the other end of a client's connections: it must look after them.
-    pub(crate) fn server_of(&self, (host, app, target): (HostId, AppId, usize)) -> Option<HostId> {
-        let number = self.clients[usize::from(host.0)].get(usize::from(app.0))?.get(target)?;
-        Some(self.ways[(*number)? as usize].hosts[SERVER])
+        Some(Begun::Follows(way.hosts[SERVER]))
     }
 
     /// Everything that followers do on that host before `until`. Says whether there is a bucket more,

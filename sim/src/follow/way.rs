@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use finwait_model::flow::FourTuple;
-use finwait_model::kernel::Kernel;
 use finwait_model::time::{Instant, Span};
 use finwait_model::track::{Numbering, Origin, Place};
 
@@ -350,11 +349,6 @@ impl Way {
                 count(totals, core::mem::take(times));
             }
         }
-    }
-    /// Is anything that was learnt of the client still so?
-    #[inline]
-    pub(super) fn holds(&self, kernel: &Kernel) -> bool {
-        !kernel.buckets_matter_to_others()
     }
 }
 
