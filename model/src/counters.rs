@@ -142,6 +142,10 @@ impl Counters {
     pub(crate) const fn add(&mut self, mib: Mib, n: u64) {
         self.mib[mib as usize] += n;
     }
+    /// The same, where `n` may stand for so many fewer, modulo 2^64.
+    pub(crate) const fn add_wrapping(&mut self, mib: Mib, n: u64) {
+        self.mib[mib as usize] = self.mib[mib as usize].wrapping_add(n);
+    }
     #[inline]
     pub(crate) const fn dec(&mut self, mib: Mib) {
         self.mib[mib as usize] = self.mib[mib as usize].saturating_sub(1);

@@ -60,6 +60,9 @@ pub struct Kernel {
     /// 6.18: the count that the limit is tested against, and when it was taken.
     pub(crate) orphan_cache: (u32, Jiffies),
     pub(crate) inuse: u32,
+    /// Sockets that are not in the table, because somebody else knows what they do. See
+    /// [`crate::pair`].
+    pub(crate) elsewhere: u32,
     pub(crate) state_counts: [u32; 13],
     pub(crate) challenge_second: Option<u64>,
     pub(crate) challenge_budget: i64,
@@ -112,6 +115,7 @@ impl Kernel {
             orphans: 0,
             orphan_cache: (0, Jiffies(0)),
             inuse: 0,
+            elsewhere: 0,
             state_counts: [0; 13],
             challenge_second: None,
             challenge_budget: 0,

@@ -44,6 +44,7 @@ pub mod flow;
 pub mod kernel;
 mod life;
 mod memory;
+pub mod pair;
 pub mod release;
 mod request;
 pub mod rst_reason;

@@ -122,6 +122,24 @@ pub enum Note {
 }
 
 impl Note {
+    /// Is it one of the many that only pass: nothing began or ended, and nothing was taken away? A
+    /// socket's steps from state to state once it is connected, timers, and segments thrown away.
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::State { from, to, .. } => {
+                !matches!(from, TcpState::SynSent) && !matches!(to, TcpState::SynSent)
+            }
+            Self::Timer { .. } | Self::Drop { .. } => true,
+            Self::BucketBorn { .. }
+            | Self::BucketRefused { .. }
+            | Self::BucketTimeWait { .. }
+            | Self::BucketDied { .. }
+            | Self::RequestBorn { .. }
+            | Self::RequestDied { .. }
+            | Self::Orphaned { .. }
+            | Self::Destroyed { .. } => false,
+        }
+    }
     /// The connection that it is about, seen from its host; that of a thrown-away segment in the
     /// segment's direction.
     pub const fn flow(mut self) -> FourTuple {

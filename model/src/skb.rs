@@ -41,6 +41,10 @@ impl Skb {
             next: u32::MAX,
         }
     }
+    /// The piece behind it in its queue.
+    pub(crate) fn next(&self) -> Option<SkbId> {
+        (self.next != u32::MAX).then(|| SkbId::new(self.next))
+    }
     /// Payload bytes.
     pub(crate) fn len(&self) -> u32 {
         self.end_seq - self.seq - u32::from(self.flags.syn()) - u32::from(self.flags.fin())

@@ -48,7 +48,7 @@ impl Numbering {
     }
     /// Its offset. `[secure_tcp_ts_off]`
     #[inline]
-    fn offset(&self, flow: FourTuple) -> u32 {
+    pub fn offset(&self, flow: FourTuple) -> u32 {
         if self.random_offset { self.secrets.timestamp_offset(flow) } else { 0 }
     }
     /// How long it has been up then.
@@ -88,6 +88,12 @@ pub struct Origin {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place(TwId);
 
+impl Place {
+    pub(crate) const fn bucket(self) -> TwId {
+        self.0
+    }
+}
+
 /// How a host stood at one moment.
 #[derive(Clone, Debug)]
 pub struct Mark {
@@ -101,6 +107,22 @@ pub struct Mark {
     bucket: Option<(TimeWait, Jiffies)>,
     buckets: usize,
     draws: Secrets,
+}
+
+/// What the times in a bucket are relative to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Since {
+    /// When its connection began, or any other time that its making is measured from.
+    pub began: Instant,
+    /// A time in the second in which [`Origin::peer_ts`] was.
+    pub stamped: Instant,
+}
+
+impl Since {
+    /// Everything is relative to the connection's beginning.
+    pub const fn beginning(began: Instant) -> Self {
+        Self { began, stamped: began }
+    }
 }
 
 /// What happens in a host's tables at one moment of a connection's life.
@@ -122,7 +144,8 @@ struct Bucket {
     /// The peer's last timestamp, and when it came, seconds after the connection's beginning; `None`
     /// without timestamps.
     ts_recent: Option<(u32, u32)>,
-    entry_ms: u32,
+    /// `None` if it stays what it was.
+    entry_ms: Option<u32>,
     timeout: u32,
     substate: TcpState,
     rcv_wscale: u8,
@@ -141,6 +164,28 @@ pub struct Total {
     sent: Vec<(Cause, u64)>,
 }
 
+impl Mark {
+    pub(crate) const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+    /// How many more sockets there are after than before: by state (without the connection's bucket), in
+    /// the hash, and in all.
+    pub(crate) fn gauges(before: &Self, after: &Self) -> ([i32; 13], i32, i32) {
+        let mut states = [0; 13];
+        for (n, more) in states.iter_mut().enumerate() {
+            *more = after.states[n].wrapping_sub(before.states[n]) as i32;
+        }
+        if let Some((tw, _)) = &before.bucket {
+            states[tw.substate as usize] += 1;
+        }
+        if let Some((tw, _)) = &after.bucket {
+            states[tw.substate as usize] -= 1;
+        }
+        let more = |new: u32, old: u32| new.wrapping_sub(old) as i32;
+        (states, more(after.inuse, before.inuse), more(after.alloc, before.alloc))
+    }
+}
+
 impl Change {
     /// Nothing at all?
     pub fn is_none(&self) -> bool {
@@ -149,6 +194,10 @@ impl Change {
     /// Is a bucket made or changed?
     pub const fn has_bucket(&self) -> bool {
         self.bucket.is_some()
+    }
+    /// Is a bucket made?
+    pub fn makes_bucket(&self) -> bool {
+        self.bucket.is_some_and(|bucket| bucket.was.is_none())
     }
 }
 
@@ -244,13 +293,12 @@ impl Kernel {
         }
     }
 
-    /// What one connection has changed since `before`, at one moment; it has begun at `began`, and
-    /// `notes` is what was said meanwhile. `None` if it cannot be done again by [`Self::follow`].
+    /// What one connection has changed since `before`, at one moment; `notes` is what was said meanwhile. `None` if it cannot be done again by [`Self::follow`].
     pub fn change(
         &self,
         before: &Mark,
         origin: &Origin,
-        began: Instant,
+        since: Since,
         notes: &[Note],
     ) -> Option<Change> {
         let after = self.mark(origin.flow);
@@ -259,7 +307,7 @@ impl Kernel {
             (Some(was), Some(is)) if same_bucket(&was, &is) => None,
             (was, Some((is, _))) => {
                 let wait = self.wait_of(&is, notes)?;
-                Some(self.relative(&is, was.map(|w| w.0.substate), wait, origin, began)?)
+                Some(self.relative(&is, was.map(|w| w.0), wait, origin, since)?)
             }
             (Some(_), None) => return None,
         };
@@ -286,16 +334,20 @@ impl Kernel {
     fn relative(
         &self,
         tw: &TimeWait,
-        was: Option<TcpState>,
+        was: Option<TimeWait>,
         wait: u64,
         origin: &Origin,
-        began: Instant,
+        since: Since,
     ) -> Option<Bucket> {
         let offset = self.timestamp_offset(origin.flow);
         let has_offset = tw.ts_offset == offset;
         let bare = tw.ts_recent_stamp == 0 && tw.ts_recent != 0;
         let plain = tw.last_oow == 0 && (has_offset || tw.ts_offset == 0) && !bare;
-        let seconds = self.clock.seconds(began) as u32;
+        let seconds = self.clock.seconds(since.stamped) as u32;
+        let began_ms = self.clock.millis(since.began) as u32;
+        // A FIN with a timestamp notes its time, even if it is the millisecond that is noted already.
+        let may_note = tw.ts_recent_stamp != 0 && tw.entry_ms == began_ms;
+        let stays = was.is_some_and(|was| was.entry_ms == tw.entry_ms) && !may_note;
         plain.then(|| Bucket {
             rcv_nxt: tw.rcv_nxt - origin.irs,
             snd_nxt: tw.snd_nxt - origin.iss,
@@ -304,14 +356,14 @@ impl Kernel {
                 let stamp = tw.ts_recent_stamp.wrapping_sub(seconds);
                 (tw.ts_recent.wrapping_sub(origin.peer_ts), stamp)
             }),
-            entry_ms: tw.entry_ms.wrapping_sub(self.clock.millis(began) as u32),
+            entry_ms: (!stays).then(|| tw.entry_ms.wrapping_sub(began_ms)),
             timeout: tw.timeout,
             substate: tw.substate,
             rcv_wscale: tw.rcv_wscale,
             owner: tw.owner,
             has_offset,
             wait,
-            was,
+            was: was.map(|was| was.substate),
         })
     }
 
@@ -352,14 +404,14 @@ impl Kernel {
         before.draws.is_as(&after.draws)
     }
 
-    /// Does again what is in a [`Change`], for a connection that began at `began`.
+    /// Does again what is in a [`Change`].
     #[inline]
     pub fn follow(
         &mut self,
         change: &Change,
         origin: &Origin,
         place: Place,
-        began: Instant,
+        since: Since,
         now: Instant,
     ) {
         if change.asks_orphans {
@@ -368,7 +420,7 @@ impl Kernel {
         }
         self.orphans = self.orphans.wrapping_add_signed(change.orphans);
         if let Some(bucket) = &change.bucket {
-            self.follow_bucket(bucket, origin, place.0, began, now);
+            self.follow_bucket(bucket, origin, place.0, since, now);
         }
     }
 
@@ -377,12 +429,14 @@ impl Kernel {
         bucket: &Bucket,
         origin: &Origin,
         id: TwId,
-        began: Instant,
+        since: Since,
         now: Instant,
     ) {
-        let seconds = self.clock.seconds(began) as u32;
+        let seconds = self.clock.seconds(since.stamped) as u32;
         let ts_offset = if bucket.has_offset { self.timestamp_offset(origin.flow) } else { 0 };
-        let entry_ms = (self.clock.millis(began) as u32).wrapping_add(bucket.entry_ms);
+        let entry_ms = bucket.entry_ms.map_or(self.buckets[id].entry_ms, |since_began| {
+            (self.clock.millis(since.began) as u32).wrapping_add(since_began)
+        });
         let (ts_recent, ts_recent_stamp) = bucket
             .ts_recent
             .map_or((0, 0), |(ts, s)| (ts.wrapping_add(origin.peer_ts), s.wrapping_add(seconds)));

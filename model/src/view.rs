@@ -107,7 +107,7 @@ impl Kernel {
             inuse: self.inuse,
             orphan: self.orphans,
             tw: self.buckets.len() as u32,
-            alloc: self.socks.len() as u32,
+            alloc: self.socks.len() as u32 + self.elsewhere,
         }
     }
 

@@ -53,6 +53,12 @@ impl Buckets {
     pub(crate) const fn let_go(&mut self) {
         self.held -= 1;
     }
+    /// None comes: the slot is free again.
+    pub(crate) fn give_up(&mut self, id: TwId) {
+        self.held -= 1;
+        self[id].live = true;
+        self.remove(id);
+    }
     /// Buckets that have come.
     pub(crate) const fn len(&self) -> usize {
         self.len - self.held

@@ -141,6 +141,17 @@ impl TimerQueue {
         (node.slot() != IDLE).then_some(Jiffies(node.expires))
     }
 
+    /// How many timers had been armed before `id`, if it is pending: among those of one tick it decides
+    /// which fires first.
+    pub(crate) fn order(&self, id: u32) -> Option<u64> {
+        let node = self.nodes.get(id)?;
+        (node.slot() != IDLE).then_some(node.armed())
+    }
+    /// The tick at which a timer fires that is armed at `now` for `expires`.
+    pub(crate) const fn fires(&self, now: Jiffies, expires: Jiffies) -> Jiffies {
+        wheel::place(self.rounding, now, expires).fires
+    }
+
     /// How many timers are pending.
     pub const fn len(&self) -> usize {
         self.len

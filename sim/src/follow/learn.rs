@@ -8,7 +8,7 @@ use finwait_model::kernel::Kernel;
 use finwait_model::segment::Segment;
 use finwait_model::sink::Note;
 use finwait_model::time::{Instant, Span};
-use finwait_model::track::{Mark, Numbering, Origin};
+use finwait_model::track::{Mark, Numbering, Origin, Since};
 
 use super::track::{
     AppTotal, CLIENT, Class, Moment, SERVER, Sends, Shape, Totals, mirrored, origin,
@@ -255,7 +255,7 @@ impl Observed {
             return Some(());
         }
         let origin = self.origin(end)?;
-        let change = kernel.change(before, &origin, self.began, &log.notes)?;
+        let change = kernel.change(before, &origin, Since::beginning(self.began), &log.notes)?;
         let silent = log.notes.is_empty() && log.sends.is_empty() && change.is_none();
         if log.timers > 0 && log.arrivals + log.acts == 0 && silent {
             // A timer that has nothing to do, or the hand of a death row.

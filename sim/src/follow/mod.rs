@@ -28,7 +28,7 @@ use finwait_model::errno::Errno;
 use finwait_model::flow::{Endpoint, FourTuple};
 use finwait_model::kernel::Kernel;
 use finwait_model::time::{Instant, Span};
-use finwait_model::track::{Change, Origin};
+use finwait_model::track::{Change, Origin, Since};
 
 use crate::agenda::{Agenda, NEVER};
 use crate::app::AppId;
@@ -39,8 +39,9 @@ use crate::units::Rate;
 use crate::watch::Watch;
 use crate::world::HostId;
 pub(crate) use track::AppTotal;
-use track::{CLIENT, SERVER};
+pub(crate) use track::{CLIENT, SERVER};
 use way::{Follower, Way};
+pub(crate) use ways::is_plain;
 
 /// A host that does nothing by itself looks after its followers that late: no timer that they start
 /// is shorter (a bucket lives for 3.5 times the least RTO).
@@ -208,6 +209,11 @@ impl Followers {
             station.agenda = Agenda::new(station.ends.len().max(1));
         }
     }
+    /// The ways to an application's targets.
+    fn targets(&self, host: HostId, app: AppId) -> &[Option<u32>] {
+        let apps = &self.clients[usize::from(host.0)];
+        apps.get(usize::from(app.0)).map_or(&[], |targets| targets)
+    }
     /// Is there any way that may have a track?
     #[inline]
     pub(crate) const fn are_possible(&self) -> bool {
@@ -365,7 +371,8 @@ fn act<W: Watch>(
         link.follower_enters(moment.sends.len() as u64);
     }
     if let Some(change) = &moment.change {
-        ground.kernel.follow(change, origin, follower.place, follower.began, at);
+        let since = Since::beginning(follower.began);
+        ground.kernel.follow(change, origin, follower.place, since, at);
     }
     if ground.watch.wants_notes() {
         let portless = FourTuple { sport: 0, ..origin.flow };

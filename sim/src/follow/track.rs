@@ -13,8 +13,8 @@ use crate::app::{Served, Tally};
 use crate::digest::{Digest, Outline, join};
 
 /// The two hosts of a connection: whoever opens it, and whoever listens.
-pub(super) const CLIENT: usize = 0;
-pub(super) const SERVER: usize = 1;
+pub(crate) const CLIENT: usize = 0;
+pub(crate) const SERVER: usize = 1;
 
 /// What all connections of one way have in common: when what happens where.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -31,6 +31,17 @@ impl Followers {
     }
 }
 
+impl Followers {
+    /// May the connections of all clients follow tracks?
+    pub(crate) fn takes_all(&self, scenario: &Scenario) -> bool {
+        scenario.placed_apps().all(|(host, app, plan)| {
+            let targets = self.targets(host, app);
+            !matches!(plan, AppPlan::Client(_))
+                || (!targets.is_empty() && targets.iter().all(Option::is_some))
+        })
+    }
+}
+
 /// At what rates connections are opened; `None` if it may be as many as somebody likes.
 fn rates(scenario: &Scenario) -> Option<Vec<Rate>> {
     let rate_of = |plan: &AppPlan| match plan {
@@ -48,7 +59,7 @@ fn rates(scenario: &Scenario) -> Option<Vec<Rate>> {
 const SLOWEST: Span = Span::millis(100);
 
 /// Linux on all hosts, nobody in between, and every segment arrives when it should.
-fn is_plain(scenario: &Scenario) -> bool {
+pub(crate) fn is_plain(scenario: &Scenario) -> bool {
     let linux = |p: Platform| matches!(p, Platform::Linux(_));
     scenario.boxes.is_empty()
         && scenario.hosts.iter().all(|host| linux(host.platform()))
