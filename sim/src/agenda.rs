@@ -26,6 +26,19 @@ impl Agenda {
     pub(crate) fn first(&self) -> Instant {
         self.tree[1]
     }
+    /// Where that is; the first place among equals.
+    #[inline]
+    pub(crate) fn first_place(&self) -> usize {
+        let first = self.first();
+        let mut node = 1;
+        while node < self.leaves {
+            node *= 2;
+            if self.tree[node] != first {
+                node += 1;
+            }
+        }
+        node - self.leaves
+    }
     /// What is planned there.
     #[inline]
     pub(crate) fn at(&self, place: usize) -> Instant {
@@ -94,6 +107,8 @@ mod tests {
                 list[place] = at;
                 prop_assert_eq!(Some(agenda.first()), list.iter().copied().min());
                 prop_assert_eq!(agenda.at(place), at);
+                let first = list.iter().position(|&at| at == agenda.first());
+                prop_assert_eq!(Some(agenda.first_place()), first);
                 let stop = Instant { ns: stop };
                 for from in 0..=places {
                     let found = (from..places).find(|&p| list[p] < stop);

@@ -2,6 +2,7 @@
 
 use finwait_model::cause::Cause;
 use finwait_model::drop_reason::DropReason;
+use finwait_model::errno::Errno;
 use finwait_model::flow::{Addr, Endpoint, FourTuple};
 use finwait_model::kernel::{Config, Fd, Kernel, Ready};
 use finwait_model::release::Release;
@@ -10,13 +11,14 @@ use finwait_model::sink::{Cx, Note, Sink};
 use finwait_model::time::Instant;
 use finwait_model::track::Total;
 
-use crate::agenda::NEVER;
+use crate::agenda::{Agenda, NEVER};
 use crate::app::{App, AppCx, AppId, Call, Conn, Conns};
 use crate::digest::Digest;
 use crate::follow::{AppTotal, Begun, Ground};
 use crate::link::Fate;
 use crate::nat::{Nat, Pass, Passage};
 use crate::network::Network;
+use crate::pairs::{self, Pairs};
 use crate::peer::PeerConfig;
 use crate::stack::{Platform, Stack};
 use crate::step::Step;
@@ -48,34 +50,37 @@ struct Plans {
     /// The kernel's next timer.
     timer: Instant,
     /// When each application is due.
-    apps: Vec<Instant>,
+    apps: Agenda,
     /// The earliest of them and whose it is.
     first_app: (Instant, usize),
 }
 
 impl Plans {
     fn new(stack: &Stack, apps: &[App]) -> Self {
-        let apps: Vec<Instant> = apps.iter().map(|a| a.due().unwrap_or(NEVER)).collect();
         let timer = stack.next_timer().unwrap_or(NEVER);
-        let mut plans = Self { timer, apps, first_app: (NEVER, 0) };
+        let agenda = Agenda::new(apps.len().max(1));
+        let mut plans = Self { timer, apps: agenda, first_app: (NEVER, 0) };
+        for (index, app) in apps.iter().enumerate() {
+            plans.apps.set(index, app.due().unwrap_or(NEVER));
+        }
         plans.find_first();
         plans
     }
     #[inline]
     fn set_app(&mut self, index: usize, due: Instant) {
-        if self.apps[index] != due {
-            self.apps[index] = due;
+        if self.apps.at(index) == due {
+            return;
+        }
+        self.apps.set(index, due);
+        if self.first_app.1 == index {
             self.find_first();
+        } else {
+            self.first_app = self.first_app.min((due, index));
         }
     }
     /// Among equals the application that stands first.
     fn find_first(&mut self) {
-        self.first_app = (NEVER, 0);
-        for (index, &due) in self.apps.iter().enumerate() {
-            if due < self.first_app.0 {
-                self.first_app = (due, index);
-            }
-        }
+        self.first_app = (self.apps.first(), self.apps.first_place());
     }
 }
 
@@ -280,6 +285,50 @@ impl Host {
             );
         }
     }
+    /// Does the next thing that happens here, where it is known how connections go on.
+    #[inline]
+    pub(crate) fn step_pairs(&mut self, network: &mut Network, watch: &mut impl Watch) {
+        let Some(pairs) = network.pairs() else { return };
+        let (arrival, fires) = pairs.upcoming(self.id);
+        let timer = fires.min(self.plans.timer);
+        let app = self.plans.first_app.0;
+        let at = if arrival <= timer && arrival <= app {
+            self.step_pair(false, arrival, network, watch);
+            arrival
+        } else if self.plans.timer < fires && self.plans.timer <= app {
+            // Of one tick, the timers of sockets come before those of buckets.
+            self.timers(self.plans.timer, network, watch);
+            self.plans.timer = self.stack.next_timer().unwrap_or(NEVER);
+            return;
+        } else if fires <= app {
+            self.step_pair(true, fires, network, watch);
+            fires
+        } else {
+            let due = AppId(self.plans.first_app.1 as u16);
+            self.act(due, Act::Due, app, network, watch);
+            app
+        };
+        while let Some((fd, ready)) = network.pairs().and_then(|pairs| pairs.next_wake(self.id)) {
+            if let Some(app) = self.conns.owner(fd) {
+                self.act(app, Act::Wake(fd, ready), at, network, watch);
+            }
+        }
+        if network.pairs().is_some_and(Pairs::has_touched_buckets) {
+            self.plans.timer = self.stack.next_timer().unwrap_or(NEVER);
+        }
+    }
+    #[inline]
+    fn step_pair(
+        &mut self,
+        fires: bool,
+        at: Instant,
+        network: &mut Network,
+        watch: &mut impl Watch,
+    ) {
+        let Self { id, stack, tally, .. } = self;
+        let mut ground = Ground { host: *id, kernel: stack.kernel_mut(), tally, watch };
+        network.step_pair(fires, at, &mut ground);
+    }
     /// Connections that follow a track do what they do here before the host's own next step, or before
     /// `stop`. No timer that they start is so short that it were the next step.
     fn catch_up(
@@ -428,6 +477,44 @@ impl<W: Watch> Tap<'_, W> {
         let Self { at, host, network, tally, watch, .. } = self;
         let mut ground = Ground { host: *host, kernel, tally, watch: *watch };
         network.follow((app, target), to, *at, &mut ground)
+    }
+    /// The host.
+    pub(crate) const fn host(&self) -> HostId {
+        self.host
+    }
+    /// Where it is known how connections go on: those.
+    #[inline(always)]
+    pub(crate) fn pairs(&mut self) -> Option<&mut Pairs> {
+        self.network.pairs()
+    }
+    /// A system call on one of them.
+    pub(crate) fn call_pair(
+        &mut self,
+        fd: Fd,
+        act: pairs::Act,
+        kernel: &mut Kernel,
+    ) -> Result<u32, Errno> {
+        let Self { at, host, network, tally, watch, .. } = self;
+        network.call_pair(fd, act, *at, &mut Ground { host: *host, kernel, tally, watch: *watch })
+    }
+    /// connect() of one of them.
+    pub(crate) fn connect_pair(
+        &mut self,
+        fd: Fd,
+        to: Endpoint,
+        kernel: &mut Kernel,
+    ) -> Result<u32, Errno> {
+        let Self { at, host, network, tally, watch, .. } = self;
+        network.connect_pair(fd, to, *at, &mut Ground { host: *host, kernel, tally, watch: *watch })
+    }
+    /// accept() of one of them.
+    pub(crate) fn accept_pair(&mut self, listener: Fd, kernel: &mut Kernel) -> Result<Fd, Errno> {
+        let Self { at, host, network, tally, watch, .. } = self;
+        network.accept_pair(
+            listener,
+            *at,
+            &mut Ground { host: *host, kernel, tally, watch: *watch },
+        )
     }
     /// Does anybody want to know each system call?
     #[inline(always)]

@@ -25,6 +25,7 @@ pub mod live;
 pub mod measure;
 pub mod nat;
 pub mod network;
+mod pairs;
 pub mod pcap;
 pub mod peer;
 pub mod question;

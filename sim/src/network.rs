@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use finwait_model::cause::Cause;
+use finwait_model::errno::Errno;
 use finwait_model::flow::Endpoint;
+use finwait_model::kernel::Fd;
 use finwait_model::segment::Segment;
 use finwait_model::time::Instant;
 
@@ -12,6 +14,7 @@ use crate::agenda::{Agenda, NEVER};
 use crate::app::AppId;
 use crate::follow::{Begun, Followers, Ground, Then, Until};
 use crate::link::{Fate, Link};
+use crate::pairs::{Act, Pairs, Scene};
 use crate::step::Step;
 use crate::watch::Watch;
 use crate::world::HostId;
@@ -29,6 +32,8 @@ pub struct Network {
     agenda: Agenda,
     /// Connections whose segments are not on the links, because they follow a track.
     followers: Followers,
+    /// The same, because it is known how they go on.
+    pairs: Option<Box<Pairs>>,
 }
 
 /// The links that lead to one host.
@@ -53,12 +58,89 @@ impl Network {
             inbox.links.push(index);
         }
         let (agenda, followers) = (Agenda::new(hosts), Followers::none(hosts));
-        Self { links, lanes, inboxes, agenda, followers }
+        Self { links, lanes, inboxes, agenda, followers, pairs: None }
     }
     /// The same with connections that follow tracks.
     pub(crate) fn with_followers(self, mut followers: Followers) -> Self {
         followers.sort(&self.lanes);
         Self { followers, ..self }
+    }
+    /// The same with connections of which it is known how they go on.
+    pub(crate) fn with_pairs(self, pairs: Option<Pairs>) -> Self {
+        Self { pairs: pairs.map(Box::new), ..self }
+    }
+    /// Those, if there are any.
+    #[inline(always)]
+    pub(crate) fn pairs(&mut self) -> Option<&mut Pairs> {
+        self.pairs.as_deref_mut()
+    }
+    /// How many have begun.
+    pub(crate) fn pairs_begun(&self) -> u64 {
+        self.pairs.as_ref().map_or(0, |pairs| pairs.begun())
+    }
+    /// Nothing happens any more.
+    pub(crate) fn end_agenda(&mut self) {
+        self.agenda = Agenda::new(self.inboxes.len());
+    }
+    /// Are they of no use any more?
+    #[inline]
+    pub(crate) fn gave_up(&self) -> Option<&'static str> {
+        self.pairs.as_ref().and_then(|pairs| pairs.gave_up())
+    }
+    /// The same as [`Self::plan`] where it is known how connections go on.
+    #[inline]
+    pub(crate) fn plan_pairs(&mut self, id: HostId, own: Instant) {
+        let Some(pairs) = &self.pairs else { return };
+        let (arrival, fires) = pairs.upcoming(id);
+        self.agenda.set(usize::from(id.0), own.min(arrival).min(fires));
+    }
+    /// What arrives next at that host, or its next timer, if `fires`.
+    #[inline]
+    pub(crate) fn step_pair<W: Watch>(
+        &mut self,
+        fires: bool,
+        now: Instant,
+        ground: &mut Ground<'_, W>,
+    ) {
+        let Self { pairs: Some(pairs), agenda, .. } = self else { return };
+        let mut scene = Scene { now, ground, agenda };
+        if fires {
+            pairs.fire(&mut scene);
+        } else {
+            pairs.arrive(&mut scene);
+        }
+    }
+    /// A system call on such a connection.
+    pub(crate) fn call_pair<W: Watch>(
+        &mut self,
+        fd: Fd,
+        act: Act,
+        now: Instant,
+        ground: &mut Ground<'_, W>,
+    ) -> Result<u32, Errno> {
+        let Self { pairs: Some(pairs), agenda, .. } = self else { return Err(Errno::EBADF) };
+        pairs.call(fd, act, &mut Scene { now, ground, agenda })
+    }
+    /// connect() of such a connection.
+    pub(crate) fn connect_pair<W: Watch>(
+        &mut self,
+        fd: Fd,
+        to: Endpoint,
+        now: Instant,
+        ground: &mut Ground<'_, W>,
+    ) -> Result<u32, Errno> {
+        let Self { pairs: Some(pairs), agenda, .. } = self else { return Err(Errno::EBADF) };
+        pairs.connect(fd, to, &mut Scene { now, ground, agenda })
+    }
+    /// accept() of such a connection.
+    pub(crate) fn accept_pair<W: Watch>(
+        &mut self,
+        listener: Fd,
+        now: Instant,
+        ground: &mut Ground<'_, W>,
+    ) -> Result<Fd, Errno> {
+        let Self { pairs: Some(pairs), agenda, .. } = self else { return Err(Errno::EBADF) };
+        pairs.accept(listener, &mut Scene { now, ground, agenda })
     }
     /// They who follow tracks.
     pub(crate) const fn followers(&self) -> &Followers {

@@ -149,9 +149,11 @@ fn play(
     watch: &mut dyn Watch,
     progress: &mut dyn FnMut(Progress),
 ) -> Outcome {
-    let mut world = scenario.world_with(turns);
-    let mut explain = Explain::new(world.hosts().len()).with_boxes(scenario.box_hosts());
     let looks_on = watch.wants_segments() || watch.wants_notes() || watch.wants_steps();
+    let explains = || Explain::new(scenario.hosts.len()).with_boxes(scenario.box_hosts());
+    let pairs = if looks_on { None } else { scenario.world_of_pairs(turns) };
+    let mut world = pairs.unwrap_or_else(|| scenario.world_with(turns));
+    let mut explain = explains();
     let mut series = vec![Vec::new(); world.hosts().len()];
     let end = Instant::ZERO + scenario.duration;
     let every = scenario.sample.max(Span::nanos(scenario.duration.ns / MOST_SAMPLES));
@@ -160,6 +162,11 @@ fn play(
         if looks_on {
             world.run_watched(next, &mut (&mut explain, &mut *watch));
         } else {
+            world.run_until(next, &mut explain);
+        }
+        if world.gave_up().is_some() {
+            // Up to here once more, and on from here with every socket in full.
+            (world, explain) = (scenario.world_with(turns), explains());
             world.run_until(next, &mut explain);
         }
         let now: Vec<Sample> = world.hosts().iter().map(|h| Sample::of(h, next)).collect();

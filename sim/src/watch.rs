@@ -59,8 +59,9 @@ pub trait Watch {
     fn wants_segments(&self) -> bool {
         true
     }
-    /// Is it content with notes, samples and RSTs? Then connections that go the way of earlier ones
-    /// need not be worked out anew. It is asked when a run begins.
+    /// Is it content with samples, RSTs, and notes that are not [passing](Note::is_passing)? Then
+    /// connections that are like earlier ones need not be worked out anew. It is asked when a run
+    /// begins.
     #[inline(always)]
     fn wants_only_resets(&self) -> bool {
         false

@@ -15,6 +15,7 @@ use crate::follow::Followers;
 use crate::host::Host;
 use crate::link::Link;
 use crate::network::Network;
+use crate::pairs::Pairs;
 use crate::watch::{Asked, Watch};
 
 /// A host of a world: its place in the scenario's order.
@@ -60,6 +61,16 @@ impl World {
     pub(crate) fn with_followers(self, followers: Followers) -> Self {
         Self { network: self.network.with_followers(followers), ..self }
     }
+    /// The same with connections of which it is known how they go on. Nobody must act on its hosts from
+    /// outside.
+    pub(crate) fn with_pairs(self, pairs: Option<Pairs>) -> Self {
+        Self { network: self.network.with_pairs(pairs), ..self }
+    }
+    /// Has a thing come up of which it is not known what comes of it? Then this world is of no use any
+    /// more.
+    pub fn gave_up(&self) -> Option<&'static str> {
+        self.network.gave_up()
+    }
     /// Everything before this instant has happened.
     pub const fn now(&self) -> Instant {
         self.now
@@ -75,6 +86,9 @@ impl World {
     /// The same, to act on its kernel from outside between two runs.
     pub fn host_mut(&mut self, name: &str) -> Option<&mut Host> {
         self.network.followers_mut().stop();
+        if let Some(pairs) = self.network.pairs() {
+            pairs.give_up("a host that was acted on from outside");
+        }
         self.hosts.iter_mut().find(|h| h.name() == name)
     }
     /// Segments that left any host so far.
@@ -87,7 +101,7 @@ impl World {
     }
     /// How many of the connections so far went the way of earlier ones and were not worked out anew.
     pub fn followed(&self) -> u64 {
-        self.network.followers().begun()
+        self.network.followers().begun() + self.network.pairs_begun()
     }
     /// Lets everything happen that happens before `end`.
     pub fn run_watched(&mut self, end: Instant, watch: &mut dyn Watch) {
@@ -100,6 +114,9 @@ impl World {
     /// [does not want to know more](Watch::wants_only_resets).
     pub fn run_until(&mut self, end: Instant, watch: &mut impl Watch) {
         self.network.followers_mut().begin_run(end, watch.wants_only_resets());
+        if self.network.pairs().is_some() {
+            self.run_pairs(end, watch);
+        }
         loop {
             let first = self.network.agenda().first();
             if first >= end {
@@ -114,9 +131,23 @@ impl World {
         }
         self.finish(end, watch);
         self.now = self.now.max(end);
-        if cfg!(debug_assertions) {
+        if cfg!(debug_assertions) && self.network.pairs().is_none() {
             self.check_now_and_then();
         }
+    }
+    /// Whatever happens first, again and again, where it is known how connections go on. A host does each
+    /// thing at its time whatever the others do, and what they send it arrives later.
+    fn run_pairs(&mut self, end: Instant, watch: &mut impl Watch) {
+        while self.network.gave_up().is_none() {
+            if self.network.agenda().first() >= end {
+                return;
+            }
+            let host = &mut self.hosts[self.network.agenda().first_place()];
+            host.step_pairs(&mut self.network, watch);
+            self.network.plan_pairs(host.id(), host.next_own());
+        }
+        // Nothing that could still happen is of any use.
+        self.network.end_agenda();
     }
     /// Every host with something before `stop` has its turn. What it sends arrives later, so nobody
     /// joins them meanwhile.
@@ -149,6 +180,9 @@ impl World {
             host.finish(end, &mut self.network, watch);
         }
         self.network.followers_mut().settle(&mut self.hosts);
+        if let Some(pairs) = self.network.pairs() {
+            pairs.settle(end, &mut self.hosts);
+        }
     }
     /// Looks at what every host has planned.
     fn plan_all(&mut self) {

@@ -38,6 +38,7 @@ use finwait_model::time::Instant;
 use crate::follow::{AppTotal, Begun};
 use crate::host::Tap;
 use crate::latencies::Latencies;
+use crate::pairs::{self, Pairs};
 use crate::stack::Stack;
 use crate::watch::Watch;
 
@@ -363,7 +364,8 @@ impl<'a, W: Watch> AppCx<'a, W> {
         self.tap.called(|| Call { app: self.app, fd: fd.index, flow, what, result });
     }
     pub(crate) fn socket(&mut self, phase: Phase) -> Fd {
-        let fd = self.stack.socket();
+        let pairs = self.tap.pairs().filter(|_| phase != Phase::Listening);
+        let fd = pairs.map_or_else(|| self.stack.socket(), Pairs::socket);
         self.conns.adopt(fd, self.app, phase, self.now);
         self.show(fd, SysCall::Socket, Ok(fd.index));
         fd
@@ -398,7 +400,21 @@ impl<'a, W: Watch> AppCx<'a, W> {
         let listens =
             self.stack.listen(fd, backlog, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Listen(backlog), listens.map(|()| 0));
+        let host = self.tap.host();
+        if listens.is_ok()
+            && let Some(pairs) = self.tap.pairs()
+        {
+            pairs.listens(host, local.port, fd, self.stack.kernel());
+        }
         listens
+    }
+    /// A system call on a connection of which it is known how it goes on; `None` if it is none.
+    #[inline(always)]
+    fn pair(&mut self, fd: Fd, act: pairs::Act) -> Option<Result<u32, Errno>> {
+        if !Pairs::has(fd) || self.tap.pairs().is_none() {
+            return None;
+        }
+        Some(self.tap.call_pair(fd, act, self.stack.kernel_mut()))
     }
     pub(crate) fn bind(&mut self, fd: Fd, local: Endpoint) -> Result<(), Errno> {
         let bound = self.stack.bind(fd, local);
@@ -420,6 +436,11 @@ impl<'a, W: Watch> AppCx<'a, W> {
         }
     }
     pub(crate) fn accept(&mut self, listener: Fd) -> Result<Fd, Errno> {
+        if self.tap.pairs().is_some() {
+            let fd = self.tap.accept_pair(listener, self.stack.kernel_mut())?;
+            self.conns.adopt(fd, self.app, Phase::Reading, self.now);
+            return Ok(fd);
+        }
         let mut cx = Cx { now: self.now, sink: &mut self.tap };
         let answer = self.stack.accept(listener, &mut cx);
         let flow = || self.stack.flow(answer.unwrap_or(listener)).unwrap_or_default();
@@ -442,6 +463,9 @@ impl<'a, W: Watch> AppCx<'a, W> {
         self.tap.follow(self.app, target, to, kernel)
     }
     pub(crate) fn connect(&mut self, fd: Fd, to: Endpoint) -> Result<(), Errno> {
+        if self.tap.pairs().is_some() {
+            return self.tap.connect_pair(fd, to, self.stack.kernel_mut()).map(|_| ());
+        }
         let answer = self.stack.connect(fd, to, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Connect(to), answer.map(|()| 0));
         answer
@@ -462,6 +486,9 @@ impl<'a, W: Watch> AppCx<'a, W> {
         self.close_because(fd, Why::default())
     }
     pub(crate) fn close_because(&mut self, fd: Fd, why: Why) -> Result<Closed, Errno> {
+        if let Some(answer) = self.pair(fd, pairs::Act::Close) {
+            return answer.map(|_| Closed::Now);
+        }
         let flow = self.flow_if_watched(fd);
         let answer = self.stack.close(fd, &mut Cx { now: self.now, sink: &mut self.tap });
         let lingers = answer == Ok(Closed::Lingers);
@@ -473,6 +500,9 @@ impl<'a, W: Watch> AppCx<'a, W> {
         self.recv(fd, 1)
     }
     pub(crate) fn recv(&mut self, fd: Fd, bytes: u32) -> Result<u32, Errno> {
+        if let Some(answer) = self.pair(fd, pairs::Act::Recv(bytes)) {
+            return answer;
+        }
         let answer = self.stack.recv(fd, bytes, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Recv(bytes), answer);
         answer
@@ -483,7 +513,10 @@ impl<'a, W: Watch> AppCx<'a, W> {
         let flow = self.tap.wants_calls().then(|| self.stack.flow(fd).unwrap_or_default());
         flow.unwrap_or_default()
     }
-    pub(crate) fn poll(&self, fd: Fd) -> Ready {
+    pub(crate) fn poll(&mut self, fd: Fd) -> Ready {
+        if let Some(answer) = self.pair(fd, pairs::Act::Poll) {
+            return Ready(answer.unwrap_or_default() as u16);
+        }
         self.stack.poll(fd).unwrap_or_default()
     }
     /// Begins to send a message; what does not fit goes with [`AppCx::send_rest`].
@@ -498,8 +531,13 @@ impl<'a, W: Watch> AppCx<'a, W> {
         let Some(conn) = self.conns.get_mut(fd) else { return Err(Errno::EBADF) };
         let mut left = conn.left;
         while left > 0 {
-            let mut cx = Cx { now: self.now, sink: &mut self.tap };
-            let answer = self.stack.send(fd, left, false, &mut cx);
+            let answer = match self.pair(fd, pairs::Act::Send(left)) {
+                Some(answer) => answer,
+                None => {
+                    let mut cx = Cx { now: self.now, sink: &mut self.tap };
+                    self.stack.send(fd, left, false, &mut cx)
+                }
+            };
             self.show(fd, SysCall::Send(left), answer);
             match answer {
                 Ok(taken) => {
@@ -516,12 +554,16 @@ impl<'a, W: Watch> AppCx<'a, W> {
     }
     /// Reads until nothing is there.
     pub(crate) fn read_all(&mut self, fd: Fd) -> Got {
+        if let Some(answer) = self.pair(fd, pairs::Act::ReadAll(16 * 1024)) {
+            return match answer {
+                Ok(bytes) if bytes & pairs::EOF != 0 => Got::Eof(bytes & !pairs::EOF),
+                Ok(bytes) => Got::Bytes(bytes),
+                Err(error) => Got::Broken(error),
+            };
+        }
         let mut bytes = 0;
         loop {
-            let mut cx = Cx { now: self.now, sink: &mut self.tap };
-            let answer = self.stack.recv(fd, 16 * 1024, &mut cx);
-            self.show(fd, SysCall::Recv(16 * 1024), answer);
-            match answer {
+            match self.recv(fd, 16 * 1024) {
                 Ok(0) => return Got::Eof(bytes),
                 Ok(n) => bytes += n,
                 Err(Errno::EAGAIN) => return Got::Bytes(bytes),

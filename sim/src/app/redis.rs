@@ -110,7 +110,11 @@ impl Redis {
         &self.tally
     }
     pub(crate) fn due(&self) -> Option<Instant> {
-        [self.bind_at, self.done_at, self.cron_at()].into_iter().flatten().min()
+        let earlier = |a: Option<Instant>, b: Option<Instant>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        earlier(earlier(self.bind_at, self.done_at), self.cron_at())
     }
     /// The loop looks after the clients when it is free.
     fn cron_at(&self) -> Option<Instant> {

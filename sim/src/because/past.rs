@@ -146,6 +146,11 @@ impl Pasts {
             }
             // A new connection has nothing to do with what the last one on these ports did.
             Note::RequestBorn { flow } => return self.forget(flow),
+            // Of a flow whose port is not known yet nothing is remembered.
+            Note::State { flow, to: TcpState::SynSent, .. } if flow.sport == 0 => {
+                self.renewed = Some((at, flow, None));
+                return;
+            }
             Note::State { flow, to: TcpState::SynSent, .. } => {
                 self.renewed = Some((at, flow, self.find(flow)));
                 return self.forget(flow);

@@ -8,6 +8,7 @@ use crate::follow::Followers;
 use crate::host::{Host, Wires};
 use crate::link::Link;
 use crate::nat::Nat;
+use crate::pairs::Pairs;
 use crate::peer::PeerConfig;
 use crate::rng::Stream;
 use crate::world::{HostId, Turns, World};
@@ -22,6 +23,16 @@ impl Scenario {
     pub fn world_with(&self, turns: Turns) -> World {
         self.world_without_tracks(turns).with_followers(Followers::of(self))
     }
+    /// The same for somebody who wants to know of RSTs and samples only, and does not act on the hosts:
+    /// connections that stand as others have stood need not be worked out anew. If the world
+    /// [gives up](World::gave_up), the run has to be done again in another one.
+    pub fn world_of_pairs(&self, turns: Turns) -> Option<World> {
+        if Followers::of(self).takes_all(self) {
+            return None;
+        }
+        let pairs = Pairs::of(self)?;
+        Some(self.world_without_tracks(turns).with_pairs(Some(pairs)))
+    }
     /// The same, in which every connection is worked out in full.
     pub fn world_without_tracks(&self, turns: Turns) -> World {
         let links = self.links.iter().map(|plan| {
@@ -33,16 +44,21 @@ impl Scenario {
         let hosts = (0..self.hosts.len()).map(|index| self.build_host(HostId(index as u16)));
         World::new(hosts.collect(), links.collect(), turns)
     }
-    fn build_host(&self, id: HostId) -> Host {
+    /// What a host's kernel is made of.
+    pub(crate) fn config_of(&self, id: HostId) -> Config {
         let plan = self.host_plan(id);
-        let config = Config {
+        Config {
             release: plan.release,
             clock: plan.clock,
             sysctl: plan.sysctl.clone(),
             addrs: vec![plan.addr],
             mtu: plan.mtu,
             seed: Stream::new(self.seed, &format!("host {}", plan.name)).bits(),
-        };
+        }
+    }
+    fn build_host(&self, id: HostId) -> Host {
+        let plan = self.host_plan(id);
+        let config = self.config_of(id);
         let mine = self.apps.iter().filter(|(host, _)| *host == id).map(|(_, app)| app);
         let apps = mine.enumerate().map(|(index, app)| {
             start(app, Stream::new(self.seed, &format!("app {}.{index}", plan.name)))

@@ -20,6 +20,7 @@ mod isns;
 mod load;
 mod measures;
 mod monotone;
+mod pairs;
 mod recording;
 mod redis;
 mod scenarios;

@@ -1,0 +1,207 @@
+//! What comes of an event, done on its host: numbers that are the connection's own are put in, segments
+//! leave, buckets and timers are set, and whoever waits is woken.
+
+use std::cmp::Reverse;
+
+use finwait_model::segment::Segment;
+use finwait_model::sink::Note;
+use finwait_model::time::Instant;
+use finwait_model::track::{Change, Origin, Since};
+
+use super::conn::{Conn, Side, UNANSWERED};
+use super::effect::{Effect, Leaves, Numbers, Out, Turn, Whom};
+use super::replay::Recent;
+use super::{Flight, Lane, Scene, Yard};
+use crate::link::Fate;
+use crate::watch::{Sent, Watch};
+
+impl Yard {
+    /// An event happens. Says of what nothing is known, if there is such a thing.
+    #[inline]
+    pub(super) fn happen<W: Watch>(
+        &mut self,
+        slot: u32,
+        end: usize,
+        effect: &Effect,
+        flight: Option<&Flight>,
+        scene: &mut Scene<'_, '_, W>,
+    ) -> Option<&'static str> {
+        let conn = self.conns.at(slot);
+        if let Some(flight) = flight {
+            conn.hear(end, effect, flight, scene.now);
+        }
+        if !effect.outs.is_empty() {
+            self.come_out(slot, end, effect, flight, scene);
+        }
+        let conn = self.conns.at(slot);
+        if let Some(change) = &effect.change {
+            conn.change(end, change, scene);
+            self.buckets_touched |= change.has_bucket();
+        }
+        if effect.leaves
+            && let Some(place) = conn.place
+        {
+            scene.ground.kernel.leave(place);
+        }
+        let station = &mut self.stations[usize::from(scene.ground.host.0)];
+        for (whom, ready) in &effect.wakes {
+            let fd = match whom {
+                Whom::Own => Some(conn.fd(slot)),
+                Whom::Listener => {
+                    let door = &mut self.doors[conn.door as usize];
+                    door.queue.push_back(slot);
+                    door.fd
+                }
+            };
+            if let Some(fd) = fd {
+                station.wakes.push_back((fd, *ready));
+            }
+        }
+        let side = &mut conn.ends[end];
+        match effect.delack {
+            Turn::Stays => {}
+            Turn::Idle => side.delack = 0,
+            Turn::Armed(ticks) => {
+                self.armed += 1;
+                side.delack = self.armed;
+                let at = scene.ground.kernel.fires(scene.now, ticks);
+                station.timers.push(Reverse((at, self.armed, slot)));
+            }
+        }
+        let since = match effect.write {
+            Turn::Stays => return None,
+            Turn::Idle => side.write.take(),
+            Turn::Armed(_) => side.write.replace(scene.now),
+        };
+        let late = since.is_some_and(|since| scene.now.since(since) > UNANSWERED);
+        late.then_some("something that is not answered")
+    }
+    /// Segments leave, and the kernel says something.
+    #[inline]
+    fn come_out<W: Watch>(
+        &mut self,
+        slot: u32,
+        end: usize,
+        effect: &Effect,
+        flight: Option<&Flight>,
+        scene: &mut Scene<'_, '_, W>,
+    ) {
+        let Self { conns, lanes, stations, .. } = self;
+        let conn = conns.at(slot);
+        let irs = conn.ends[1 - end].iss;
+        let side = &mut conn.ends[end];
+        let val = scene.ground.kernel.stamp(scene.now).wrapping_add(side.offset);
+        let numbers = Numbers { flow: side.flow, iss: side.iss, irs, val, ecr: side.recent.val };
+        for out in &effect.outs {
+            match out {
+                Out::Segment(leaves) => {
+                    let lane = &mut lanes[side.link as usize];
+                    if let Some(at) = send(slot, side, leaves, &numbers, lane, scene) {
+                        let host = usize::from(lane.to.0);
+                        stations[host].arrival = stations[host].arrival.min(at);
+                        if at < scene.agenda.at(host) {
+                            scene.agenda.set(host, at);
+                        }
+                    }
+                    if leaves.cause.is_reset() {
+                        let arrived = effect.arrived.as_ref().zip(flight);
+                        tell(leaves, &numbers, arrived, lane, scene);
+                    }
+                }
+                Out::Note(note, of) => {
+                    if scene.ground.watch.wants_notes() {
+                        say(&note.with_flow(of.flow(side.flow)), scene);
+                    }
+                }
+                Out::Refusal(substate) => {
+                    let kernel = &scene.ground.kernel;
+                    let note = Note::BucketRefused {
+                        flow: side.flow,
+                        substate: *substate,
+                        count: kernel.sockstat().tw,
+                        limit: kernel.sysctl().tcp_max_tw_buckets as i32,
+                        next_expiry: kernel.next_bucket_death(),
+                    };
+                    say(&note, scene);
+                }
+            }
+        }
+    }
+}
+
+impl Conn {
+    /// Something arrives.
+    #[inline]
+    fn hear(&mut self, end: usize, effect: &Effect, flight: &Flight, now: Instant) {
+        let side = &mut self.ends[end];
+        if effect.takes_stamp {
+            side.recent = Recent { val: flight.val, came: now, sent: flight.sent };
+        }
+        if effect.takes_data {
+            side.received = now;
+        }
+    }
+    /// Its host's tables change.
+    #[inline]
+    fn change<W: Watch>(&mut self, end: usize, change: &Change, scene: &mut Scene<'_, '_, W>) {
+        let Some(place) = self.place else { return };
+        let irs = self.ends[1 - end].iss;
+        let Side { flow, iss, recent, .. } = self.ends[end];
+        let origin = Origin { flow, iss, irs, ts: 0, peer_ts: recent.val };
+        let since = Since { began: scene.now, stamped: recent.came };
+        scene.ground.kernel.follow(change, &origin, place, since, scene.now);
+        if change.makes_bucket() {
+            self.has_bucket = true;
+        }
+    }
+}
+
+/// A segment leaves. Says when it arrives if it is the first on its link.
+#[inline]
+fn send<W: Watch>(
+    slot: u32,
+    side: &mut Side,
+    leaves: &Leaves,
+    numbers: &Numbers,
+    lane: &mut Lane,
+    scene: &mut Scene<'_, '_, W>,
+) -> Option<Instant> {
+    let payload = leaves.has_payload();
+    if payload {
+        side.sent = scene.now;
+    }
+    let (outline, words, stamp) = leaves.words(numbers);
+    scene.ground.tally.followed(1).outline(scene.now, side.words, outline, words, stamp);
+    let (at, sent) = (scene.now + lane.delay, scene.now);
+    let (val, ecr) = ((stamp >> 32) as u32, stamp as u32);
+    let is_first = lane.flights.is_empty();
+    lane.flights.push_back(Flight { at, sent, slot, payload, val, ecr });
+    is_first.then_some(at)
+}
+
+/// Whoever watches hears of a RST, and of what it answers.
+#[cold]
+fn tell<W: Watch>(
+    leaves: &Leaves,
+    numbers: &Numbers,
+    arrived: Option<(&Leaves, &Flight)>,
+    lane: &Lane,
+    scene: &mut Scene<'_, '_, W>,
+) {
+    let arrived = arrived.map(|(arrived, flight)| {
+        let flow = numbers.flow.reversed();
+        let (iss, irs) = (numbers.irs, numbers.iss);
+        arrived.segment(&Numbers { flow, iss, irs, val: flight.val, ecr: flight.ecr })
+    });
+    let answers: Option<&Segment> = arrived.as_ref();
+    let (segment, cause) = (&leaves.segment(numbers), leaves.cause);
+    let (at, fate) = (scene.now, Fate::Arrives(scene.now + lane.delay));
+    let host = scene.ground.host;
+    scene.ground.watch.sent(&Sent { at, host, segment, cause, answers, fate });
+}
+
+/// The kernel says something.
+#[inline]
+fn say<W: Watch>(note: &Note, scene: &mut Scene<'_, '_, W>) {
+    scene.ground.watch.noted(scene.now, scene.ground.host, note);
+}

@@ -1,0 +1,304 @@
+//! Connections whose two ends are known to stand as others have stood before.
+//!
+//! A connection is a pair of sockets and what is on its way between them. How it goes on when
+//! something happens to it, a segment that arrives, a timer, a system call, is decided by how it
+//! stands, and there are not many ways to stand: at production scale one connection is like the other.
+//! So the first one to which a thing happens is worked out in full, by itself, from its beginning on
+//! ([`replay`]), and what came of it is written down ([`effect`]) without what is the connection's
+//! own: ports, sequence numbers, timestamps, times. Whoever stands like that ([`graph`]) and meets the
+//! same thing does the same without being worked out anew.
+//!
+//! Unlike [tracks](crate::follow) this needs no plan of a whole life: applications run as ever, hold
+//! connections as long as they like, and keep each other waiting. What hosts share is as real as ever,
+//! too: ports, the hash, buckets and their limit, and the order of everything on a host.
+//!
+//! It is a speculation. Now and then an event is worked out although its effect is known, and compared.
+//! And where anything comes up that connections do to one another, or that depends on what is not part
+//! of how they stand, everything is given up ([`Pairs::gave_up`]) and the run is done again from its
+//! beginning with every socket in full.
+
+mod apply;
+mod conn;
+mod effect;
+mod event;
+mod graph;
+mod plan;
+mod replay;
+mod step;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use finwait_model::errno::Errno;
+use finwait_model::flow::Endpoint;
+use finwait_model::kernel::{Fd, Kernel, Ready};
+use finwait_model::time::{Instant, Span};
+use finwait_model::track::Numbering;
+
+use crate::agenda::{Agenda, NEVER};
+use crate::follow::{Ground, SERVER};
+use crate::host::Host;
+use crate::watch::Watch;
+use crate::world::HostId;
+use conn::Conns;
+pub(crate) use event::{Act, EOF};
+use graph::Graph;
+
+/// All connections of a world, if they are known that way.
+#[derive(Debug)]
+pub(crate) struct Pairs {
+    lands: Vec<Land>,
+    yard: Yard,
+    /// Connections that have begun.
+    begun: u64,
+    gave_up: Option<&'static str>,
+}
+
+/// What there is of connections, and between them.
+#[derive(Debug)]
+struct Yard {
+    ways: Vec<Way>,
+    doors: Vec<Door>,
+    conns: Conns,
+    /// By link.
+    lanes: Vec<Lane>,
+    /// By host.
+    stations: Vec<Station>,
+    /// How many timers have been armed: the order of those of one tick.
+    armed: u64,
+    buckets_touched: bool,
+}
+
+/// The connections from one host to one listener.
+#[derive(Debug)]
+struct Way {
+    /// By sending end.
+    links: [usize; 2],
+    land: usize,
+    door: usize,
+    /// By client port: is a connection under way there?
+    ports: Vec<u64>,
+}
+
+/// Two hosts, and everything that is known of connections between them.
+#[derive(Debug)]
+struct Land {
+    hosts: [HostId; 2],
+    ground: replay::Ground,
+    numbering: [Numbering; 2],
+    graph: Graph,
+    /// How connections stand that have not begun.
+    beginning: graph::Node,
+    /// The limit of orphans of the narrower host.
+    orphans: u64,
+}
+
+/// A listener.
+#[derive(Debug)]
+struct Door {
+    host: HostId,
+    port: u16,
+    fd: Option<Fd>,
+    /// Connections that wait for accept().
+    queue: VecDeque<u32>,
+    /// Those, and all that are on their way there.
+    coming: u64,
+    /// How many may be without a limit being met.
+    room: u64,
+}
+
+/// Segments under way on a link.
+#[derive(Debug)]
+struct Lane {
+    to: HostId,
+    delay: Span,
+    flights: VecDeque<Flight>,
+}
+
+/// A segment under way.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    at: Instant,
+    sent: Instant,
+    slot: u32,
+    payload: bool,
+    /// Its timestamps.
+    val: u32,
+    ecr: u32,
+}
+
+/// What is to come on a host.
+#[derive(Debug)]
+struct Station {
+    /// Links that lead here, in the order in which equal times are served.
+    links: Vec<usize>,
+    /// When the first segment arrives.
+    arrival: Instant,
+    timers: BinaryHeap<Reverse<(Instant, u64, u32)>>,
+    wakes: VecDeque<(Fd, Ready)>,
+    /// Where connections lead from here, by address and port.
+    ways: Vec<(Endpoint, u32)>,
+    /// By descriptor of a listener.
+    doors: Vec<Option<u32>>,
+}
+
+/// A moment on a host, at which something happens to a connection.
+#[derive(Debug)]
+pub(crate) struct Scene<'a, 'k, W> {
+    pub now: Instant,
+    pub ground: &'a mut Ground<'k, W>,
+    pub agenda: &'a mut Agenda,
+}
+
+impl Pairs {
+    /// Is it of no use any more, and why?
+    #[inline]
+    pub(crate) const fn gave_up(&self) -> Option<&'static str> {
+        self.gave_up
+    }
+    /// How many connections have begun.
+    pub(crate) const fn begun(&self) -> u64 {
+        self.begun
+    }
+    /// A descriptor for a connection.
+    pub(crate) fn socket(&mut self) -> Fd {
+        let slot = self.yard.conns.open();
+        self.yard.conns.fd(slot)
+    }
+    /// Is it one of those?
+    #[inline]
+    pub(crate) const fn has(fd: Fd) -> bool {
+        fd.index >= conn::FIRST_FD
+    }
+    /// Somebody listens.
+    pub(crate) fn listens(&mut self, host: HostId, port: u16, fd: Fd, kernel: &Kernel) {
+        let is_it = |door: &Door| (door.host, door.port) == (host, port);
+        let Some(number) = self.yard.doors.iter().position(is_it) else { return };
+        let station = &mut self.yard.stations[usize::from(host.0)];
+        let index = fd.index as usize;
+        if Self::has(fd) || self.yard.doors[number].fd.is_some() {
+            self.give_up("a listener that comes again");
+            return;
+        }
+        station.doors.resize(station.doors.len().max(index + 1), None);
+        station.doors[index] = Some(number as u32);
+        let door = &mut self.yard.doors[number];
+        door.fd = Some(fd);
+        door.room = kernel.room();
+    }
+    /// When a segment arrives next at a host; and when a timer fires next there, or would have fired if
+    /// it had not been stopped.
+    #[inline]
+    pub(crate) fn upcoming(&self, host: HostId) -> (Instant, Instant) {
+        let station = &self.yard.stations[usize::from(host.0)];
+        (station.arrival, station.timers.peek().map_or(NEVER, |Reverse((at, ..))| *at))
+    }
+    /// Has a bucket come or gone, or does one wait anew, since this was asked last?
+    #[inline]
+    pub(crate) const fn has_touched_buckets(&mut self) -> bool {
+        core::mem::replace(&mut self.yard.buckets_touched, false)
+    }
+    /// Whose readiness has changed.
+    #[inline]
+    pub(crate) fn next_wake(&mut self, host: HostId) -> Option<(Fd, Ready)> {
+        self.yard.stations[usize::from(host.0)].wakes.pop_front()
+    }
+    /// What arrives next does.
+    pub(crate) fn arrive<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) {
+        let (now, host) = (scene.now, scene.ground.host);
+        let Yard { stations, lanes, conns, .. } = &mut self.yard;
+        let station = &mut stations[usize::from(host.0)];
+        let first = |link: usize| lanes[link].flights.front().map_or(NEVER, |f| f.at);
+        // Among equals the link that stands first.
+        let link = match station.links[..] {
+            [link] => link,
+            ref links => match links.iter().find(|link| first(**link) == now) {
+                Some(link) => *link,
+                None => return,
+            },
+        };
+        let Some(flight) = lanes[link].flights.pop_front() else { return };
+        let first = |link: usize| lanes[link].flights.front().map_or(NEVER, |f| f.at);
+        station.arrival = match station.links[..] {
+            [link] => first(link),
+            ref links => links.iter().map(|link| first(*link)).min().unwrap_or(NEVER),
+        };
+        let end = conns.at(flight.slot).end(host);
+        // Nobody asks what an arrival says.
+        let _ = self.event(flight.slot, end, Act::Arrival, Some(&flight), scene);
+    }
+    /// The timer that is due fires.
+    pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) {
+        let host = scene.ground.host;
+        let timers = &mut self.yard.stations[usize::from(host.0)].timers;
+        let Some(Reverse((_, number, slot))) = timers.pop() else { return };
+        let conn = self.yard.conns.at(slot);
+        let end = conn.end(host);
+        if conn.ends[end].delack != number {
+            // It has been stopped.
+            return;
+        }
+        conn.ends[end].delack = 0;
+        // Nobody asks what a timer says.
+        let _ = self.event(slot, end, Act::Timer, None, scene);
+    }
+    /// accept(): the descriptor of whoever has waited longest.
+    pub(crate) fn accept<W: Watch>(
+        &mut self,
+        listener: Fd,
+        scene: &mut Scene<'_, '_, W>,
+    ) -> Result<Fd, Errno> {
+        if self.gave_up.is_some() {
+            return Err(Errno::EAGAIN);
+        }
+        let doors = &self.yard.stations[usize::from(scene.ground.host.0)].doors;
+        let door = doors.get(listener.index as usize).copied().flatten().ok_or(Errno::EBADF)?;
+        let door = &mut self.yard.doors[door as usize];
+        let slot = door.queue.pop_front().ok_or(Errno::EAGAIN)?;
+        door.coming -= 1;
+        self.yard.conns.at(slot).accepted = true;
+        self.event(slot, SERVER, Act::Accept, None, scene)?;
+        Ok(self.yard.conns.fd(slot))
+    }
+    /// Any other call.
+    pub(crate) fn call<W: Watch>(
+        &mut self,
+        fd: Fd,
+        act: Act,
+        scene: &mut Scene<'_, '_, W>,
+    ) -> Result<u32, Errno> {
+        if self.gave_up.is_some() {
+            return act.says_nothing();
+        }
+        let slot = self.yard.conns.slot(fd).ok_or(Errno::EBADF)?;
+        let conn = self.yard.conns.at(slot);
+        if !conn.live {
+            // connect() has failed.
+            self.yard.conns.close(slot);
+            return Ok(0);
+        }
+        let end = conn.end(scene.ground.host);
+        self.event(slot, end, act, None, scene)
+    }
+    /// Something happens that is not known here.
+    #[cold]
+    pub(crate) fn give_up(&mut self, why: &'static str) {
+        self.gave_up = self.gave_up.or(Some(why));
+    }
+    /// A run is over: what was counted meanwhile is added up.
+    pub(crate) fn settle(&mut self, now: Instant, hosts: &mut [Host]) {
+        for land in &mut self.lands {
+            for edge in &mut land.graph.edges {
+                let times = edge.taken - edge.counted;
+                if times > 0 {
+                    edge.counted = edge.taken;
+                    let host = land.hosts[edge.end];
+                    let kernel = hosts[usize::from(host.0)].kernel_mut();
+                    kernel.count_delta(&edge.effect.delta, times);
+                }
+            }
+        }
+        let odd = self.yard.conns.live().find_map(|conn| conn.oddity(now));
+        self.gave_up = self.gave_up.or(odd);
+    }
+}
