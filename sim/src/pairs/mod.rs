@@ -49,8 +49,6 @@ use graph::Graph;
 pub(crate) struct Pairs {
     lands: Vec<Land>,
     yard: Yard,
-    /// Connections that have begun.
-    begun: u64,
     gave_up: Option<&'static str>,
 }
 
@@ -91,6 +89,9 @@ struct Land {
     beginning: graph::Node,
     /// The limit of orphans of the narrower host.
     orphans: u64,
+    /// Connections that have begun, and events that were worked out.
+    begun: u64,
+    lessons: u64,
 }
 
 /// A listener.
@@ -157,8 +158,8 @@ impl Pairs {
         self.gave_up
     }
     /// How many connections have begun.
-    pub(crate) const fn begun(&self) -> u64 {
-        self.begun
+    pub(crate) fn begun(&self) -> u64 {
+        self.lands.iter().map(|land| land.begun).sum()
     }
     /// A descriptor for a connection.
     pub(crate) fn socket(&mut self) -> Fd {

@@ -27,12 +27,12 @@ impl Pairs {
     /// The pairs of a scenario, if it is one for them.
     pub(crate) fn of(scenario: &Scenario) -> Option<Self> {
         let suits = |link: &LinkPlan| link.quality.delay <= SLOWEST;
-        let slow =
+        let waits =
             |host: HostId| scenario.host_plan(host).sysctl.tcp_fin_timeout >= SHORTEST_FIN_TIMEOUT;
         let hosts: Vec<HostId> = (0..scenario.hosts.len()).map(|n| HostId(n as u16)).collect();
         if !is_plain(scenario)
             || !scenario.links.iter().all(suits)
-            || !hosts.iter().all(|host| slow(*host))
+            || !hosts.iter().all(|host| waits(*host))
             || !scenario.apps.iter().all(|(_, plan)| is_simple(plan))
         {
             return None;
@@ -76,7 +76,7 @@ impl Pairs {
             armed: 0,
             buckets_touched: false,
         };
-        Self { lands: Vec::new(), yard, begun: 0, gave_up: None }
+        Self { lands: Vec::new(), yard, gave_up: None }
     }
     fn add_way(&mut self, scenario: &Scenario, client: HostId, to: Endpoint) -> Option<()> {
         let ways = &self.yard.stations[usize::from(client.0)].ways;
@@ -129,6 +129,8 @@ impl Land {
             graph,
             beginning,
             orphans,
+            begun: 0,
+            lessons: 0,
         }
     }
 }

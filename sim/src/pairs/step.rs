@@ -10,7 +10,8 @@ use finwait_model::track::Place;
 use super::conn::{Conn, Side, UNANSWERED};
 use super::event::{Act, Event, Key};
 use super::graph::{ALONE, Edge, OWN};
-use super::{Flight, Land, Pairs, Scene, Way, replay};
+use super::replay::{self, Lesson};
+use super::{Flight, Land, Pairs, Scene, Way};
 use crate::digest;
 use crate::follow::{CLIENT, SERVER};
 use crate::watch::Watch;
@@ -24,6 +25,11 @@ const NEVER_CAME: u16 = u16::MAX;
 /// A kernel that has been up for less may see a clock that still stands at zero, which means "never" in
 /// many places.
 const GROWN_UP: Span = Span::secs(10);
+/// To work out an event costs as much as ten connections in full, so it must not be needed more often
+/// than for one in so many …
+const WORTH: u64 = 20;
+/// … but for those with which everything begins.
+const FREE_LESSONS: u64 = 1000;
 /// A limit counts as far away when it is as many times what there is.
 const MARGIN: u64 = 4;
 
@@ -44,7 +50,7 @@ impl Pairs {
         let found = ways.binary_search_by_key(&to, |way| way.0);
         let number = ways[found.map_err(|_| Errno::ECONNREFUSED)?].1;
         let way = &mut self.yard.ways[number as usize];
-        let land = &self.lands[way.land];
+        let land = &mut self.lands[way.land];
         let open = self.yard.conns.open_now();
         if let Some(why) = oddity(land, open, scene.ground.kernel, now) {
             self.give_up(why);
@@ -57,7 +63,7 @@ impl Pairs {
         let is_taken = way.ports[word] & bit != 0;
         way.ports[word] |= bit;
         self.yard.conns.at(slot).begin(way, number, land, host, (flow, place), now);
-        self.begun += 1;
+        land.begun += 1;
         if is_taken {
             self.give_up("ports whose last connection is not over");
         }
@@ -243,7 +249,18 @@ fn age(conn: &Conn, (end, act): (usize, Act), now: Instant, kernel: &Kernel) -> 
     Some((clock.jiffies(now) - clock.jiffies(received)).0 as u16)
 }
 
-/// Works out the event that was noted last.
+impl Land {
+    /// Works out the event that was noted last; or says why that is of no use.
+    fn work_out(&mut self, conn: &Conn) -> Result<Lesson, &'static str> {
+        self.lessons += 1;
+        if self.lessons > FREE_LESSONS + self.begun / WORTH {
+            return Err("too much that is new");
+        }
+        replay::learn(&self.ground, &conn.events, &conn.known())
+    }
+}
+
+/// The event that was noted last is not known.
 #[cold]
 fn learn(
     conn: &mut Conn,
@@ -252,13 +269,12 @@ fn learn(
     key: Key,
     kernel: &Kernel,
 ) -> Result<u32, &'static str> {
-    let known = conn.known();
     let mut key = key;
-    let mut lesson = replay::learn(&land.ground, &conn.events, &known)?;
+    let mut lesson = land.work_out(conn)?;
     if lesson.effect.makes_bucket() && kernel.bucket_room() == 0 {
         conn.is_refused();
         key = key.refused();
-        lesson = replay::learn(&land.ground, &conn.events, &known)?;
+        lesson = land.work_out(conn)?;
     }
     let to = if conn.unusual { ALONE } else { land.graph.node(lesson.name) };
     let edge = Edge::new(lesson.effect, end, to);
@@ -271,7 +287,7 @@ fn learn(
 /// Is it still what is known?
 #[cold]
 fn check(conn: &Conn, land: &mut Land, edge: u32) -> Result<u32, &'static str> {
-    let lesson = replay::learn(&land.ground, &conn.events, &conn.known())?;
+    let lesson = land.work_out(conn)?;
     let to = land.graph.node(lesson.name);
     let known = &mut land.graph.edges[edge as usize];
     known.check_at *= CHECK_AGAIN;
