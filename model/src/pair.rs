@@ -12,8 +12,6 @@
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use crate::cause::Cause;
-use crate::counters::{Counters, Mib};
 use crate::flow::FourTuple;
 use crate::kernel::{Fd, Kernel};
 use crate::seq::Seq;
@@ -23,9 +21,7 @@ use crate::table::ehash::{Entry, Object};
 use crate::table::slab::{ListenId, SockId};
 use crate::time::{Instant, Jiffies, Stamp};
 use crate::timer::{Kind, timer_id};
-use crate::track::{Mark, Place};
-
-use alloc::vec::Vec;
+use crate::track::{Mark, Place, Total};
 
 /// A connection's end, as a host has it.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +59,7 @@ pub struct Timers {
 /// What one thing that happened has counted on its host.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Delta {
-    mib: Vec<(Mib, u64)>,
-    sent: Vec<(Cause, u64)>,
+    counted: Total,
     /// By state's number; without buckets.
     states: [i32; 13],
     inuse: i32,
@@ -190,10 +185,6 @@ impl Kernel {
         let hashed = self.find_connected(end.flow);
         self.sock_at(end).is_none() && !matches!(hashed, Some(Object::Request(_)))
     }
-    /// Its timestamp offset. `[secure_tcp_ts_off]`
-    pub fn stamp_offset(&self, flow: FourTuple) -> u32 {
-        self.timestamp_offset(flow)
-    }
     /// Its clock of timestamps without an offset.
     pub fn stamp(&self, now: Instant) -> u32 {
         crate::track::stamp_clock(self.clock, self.behaviour.random_timestamp_offset, now)
@@ -216,26 +207,12 @@ impl Kernel {
 
     /// What was counted between two moments.
     pub fn delta(before: &Mark, after: &Mark) -> Delta {
-        let (old, new) = (before.counters(), after.counters());
-        let mut delta = Delta { mib: mib_delta(old, new), ..Delta::default() };
-        for cause in Cause::all() {
-            let more = new.sent(cause) - old.sent(cause);
-            if more > 0 {
-                delta.sent.push((cause, more));
-            }
-        }
-        (delta.states, delta.inuse, delta.alloc) = Mark::gauges(before, after);
-        delta
+        let (states, inuse, alloc) = Mark::gauges(before, after);
+        Delta { counted: Total::between(before, after), states, inuse, alloc }
     }
     /// The same happened so many times.
     pub fn count_delta(&mut self, delta: &Delta, times: u64) {
-        for &(mib, n) in &delta.mib {
-            // What has become fewer (`CurrEstab`) wraps back.
-            self.counters.add_wrapping(mib, n.wrapping_mul(times));
-        }
-        for &(cause, n) in &delta.sent {
-            self.counters.add_sent(cause, n * times);
-        }
+        self.count(&delta.counted, times);
         // So many sockets there are not: 32 bits are enough for any sum of them.
         let many = |n: i32| n.wrapping_mul(times as i32);
         for (count, n) in self.state_counts.iter_mut().zip(delta.states) {
@@ -244,11 +221,6 @@ impl Kernel {
         self.inuse = self.inuse.wrapping_add_signed(many(delta.inuse));
         self.elsewhere = self.elsewhere.wrapping_add_signed(many(delta.alloc));
     }
-}
-
-fn mib_delta(old: &Counters, new: &Counters) -> Vec<(Mib, u64)> {
-    let more = Mib::ALL.iter().map(|&mib| (mib, new.get(mib).wrapping_sub(old.get(mib))));
-    more.filter(|(_, n)| *n != 0).collect()
 }
 
 /// A number relative to the one that the connection began with; zero stands for none.
@@ -284,7 +256,6 @@ fn timeless(sk: &Sock, end: &End) -> Sock {
     sk.rcv_purged = sk.rcv_purged.map(theirs);
     (sk.rcv_tsval, sk.rcv_tsecr) = (sk.rcv_tsval.min(1), sk.rcv_tsecr.min(1));
     (sk.ts_recent, sk.ts_recent_stamp) = (sk.ts_recent.min(1), sk.ts_recent_stamp.min(1));
-    sk.ts_offset = 0;
     sk.ts_offset = 0;
     (sk.rack_us, sk.rack_rtt_us) = (sk.rack_us.min(1), 0);
     (sk.srtt_us, sk.min_rtt_us) = (sk.srtt_us.min(1), 0);

@@ -157,17 +157,28 @@ struct Bucket {
     was: Option<TcpState>,
 }
 
-/// What a host has counted of a whole connection.
+/// What a host has counted of a whole connection, or of a part of it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Total {
+    /// Modulo 2^64, so that what has become fewer (`CurrEstab`) wraps back when it is added.
     mib: Vec<(Mib, u64)>,
     sent: Vec<(Cause, u64)>,
 }
 
-impl Mark {
-    pub(crate) const fn counters(&self) -> &Counters {
-        &self.counters
+impl Total {
+    /// What was counted between two moments.
+    pub(crate) fn between(before: &Mark, after: &Mark) -> Self {
+        let (old, new) = (&before.counters, &after.counters);
+        let mib = Mib::ALL.iter().map(|&mib| (mib, new.get(mib).wrapping_sub(old.get(mib))));
+        let sent = Cause::all().map(|cause| (cause, new.sent(cause) - old.sent(cause)));
+        Self {
+            mib: mib.filter(|(_, more)| *more != 0).collect(),
+            sent: sent.filter(|(_, more)| *more != 0).collect(),
+        }
     }
+}
+
+impl Mark {
     /// How many more sockets there are after than before: by state (without the connection's bucket), in
     /// the hash, and in all.
     pub(crate) fn gauges(before: &Self, after: &Self) -> ([i32; 13], i32, i32) {
@@ -383,20 +394,9 @@ impl Kernel {
         if !over {
             return None;
         }
-        let mut total = Total::default();
-        for &mib in Mib::ALL {
-            let more = after.counters.get(mib).checked_sub(before.counters.get(mib))?;
-            if more > 0 {
-                total.mib.push((mib, more));
-            }
-        }
-        for cause in Cause::all() {
-            let more = after.counters.sent(cause) - before.counters.sent(cause);
-            if more > 0 {
-                total.sent.push((cause, more));
-            }
-        }
-        Some(total)
+        let fewer = |mib: &Mib| after.counters.get(*mib) < before.counters.get(*mib);
+        let total = Total::between(before, after);
+        (!Mib::ALL.iter().any(fewer)).then_some(total)
     }
 
     /// Did the generator give the same numbers to both?
@@ -468,10 +468,10 @@ impl Kernel {
         self.deathrow.schedule(&mut self.buckets, id.index(), jiffies, Jiffies(bucket.wait));
     }
 
-    /// Counts so many connections.
+    /// Counts the same so many times.
     pub fn count(&mut self, total: &Total, times: u64) {
         for &(mib, n) in &total.mib {
-            self.counters.add(mib, n * times);
+            self.counters.add_wrapping(mib, n.wrapping_mul(times));
         }
         for &(cause, n) in &total.sent {
             self.counters.add_sent(cause, n * times);

@@ -18,7 +18,7 @@ use crate::follow::{AppTotal, Begun, Ground};
 use crate::link::Fate;
 use crate::nat::{Nat, Pass, Passage};
 use crate::network::Network;
-use crate::pairs::{self, Pairs};
+use crate::pairs::{Pairs, Scene};
 use crate::peer::PeerConfig;
 use crate::stack::{Platform, Stack};
 use crate::step::Step;
@@ -327,7 +327,10 @@ impl Host {
     ) {
         let Self { id, stack, tally, .. } = self;
         let mut ground = Ground { host: *id, kernel: stack.kernel_mut(), tally, watch };
-        network.step_pair(fires, at, &mut ground);
+        // Nobody asks what they say.
+        let _ = network.on_pairs(at, &mut ground, |pairs, scene| {
+            if fires { pairs.fire(scene) } else { pairs.arrive(scene) }
+        });
     }
     /// Connections that follow a track do what they do here before the host's own next step, or before
     /// `stop`. No timer that they start is so short that it were the next step.
@@ -488,33 +491,14 @@ impl<W: Watch> Tap<'_, W> {
         self.network.pairs()
     }
     /// A system call on one of them.
-    pub(crate) fn call_pair(
+    #[inline]
+    pub(crate) fn on_pairs<T>(
         &mut self,
-        fd: Fd,
-        act: pairs::Act,
         kernel: &mut Kernel,
-    ) -> Result<u32, Errno> {
+        call: impl FnOnce(&mut Pairs, &mut Scene<'_, '_, W>) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         let Self { at, host, network, tally, watch, .. } = self;
-        network.call_pair(fd, act, *at, &mut Ground { host: *host, kernel, tally, watch: *watch })
-    }
-    /// connect() of one of them.
-    pub(crate) fn connect_pair(
-        &mut self,
-        fd: Fd,
-        to: Endpoint,
-        kernel: &mut Kernel,
-    ) -> Result<u32, Errno> {
-        let Self { at, host, network, tally, watch, .. } = self;
-        network.connect_pair(fd, to, *at, &mut Ground { host: *host, kernel, tally, watch: *watch })
-    }
-    /// accept() of one of them.
-    pub(crate) fn accept_pair(&mut self, listener: Fd, kernel: &mut Kernel) -> Result<Fd, Errno> {
-        let Self { at, host, network, tally, watch, .. } = self;
-        network.accept_pair(
-            listener,
-            *at,
-            &mut Ground { host: *host, kernel, tally, watch: *watch },
-        )
+        network.on_pairs(*at, &mut Ground { host: *host, kernel, tally, watch: *watch }, call)
     }
     /// Does anybody want to know each system call?
     #[inline(always)]

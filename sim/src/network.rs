@@ -6,7 +6,6 @@ use std::collections::BinaryHeap;
 use finwait_model::cause::Cause;
 use finwait_model::errno::Errno;
 use finwait_model::flow::Endpoint;
-use finwait_model::kernel::Fd;
 use finwait_model::segment::Segment;
 use finwait_model::time::Instant;
 
@@ -14,7 +13,7 @@ use crate::agenda::{Agenda, NEVER};
 use crate::app::AppId;
 use crate::follow::{Begun, Followers, Ground, Then, Until};
 use crate::link::{Fate, Link};
-use crate::pairs::{Act, Pairs, Scene};
+use crate::pairs::{Pairs, Scene};
 use crate::step::Step;
 use crate::watch::Watch;
 use crate::world::HostId;
@@ -66,8 +65,8 @@ impl Network {
         Self { followers, ..self }
     }
     /// The same with connections of which it is known how they go on.
-    pub(crate) fn with_pairs(self, pairs: Option<Pairs>) -> Self {
-        Self { pairs: pairs.map(Box::new), ..self }
+    pub(crate) fn with_pairs(self, pairs: Pairs) -> Self {
+        Self { pairs: Some(Box::new(pairs)), ..self }
     }
     /// Those, if there are any.
     #[inline(always)]
@@ -94,53 +93,16 @@ impl Network {
         let (arrival, fires) = pairs.upcoming(id);
         self.agenda.set(usize::from(id.0), own.min(arrival).min(fires));
     }
-    /// What arrives next at that host, or its next timer, if `fires`.
+    /// Lets something happen to such connections; EBADF if there are none.
     #[inline]
-    pub(crate) fn step_pair<W: Watch>(
+    pub(crate) fn on_pairs<W: Watch, T>(
         &mut self,
-        fires: bool,
         now: Instant,
         ground: &mut Ground<'_, W>,
-    ) {
-        let Self { pairs: Some(pairs), agenda, .. } = self else { return };
-        let mut scene = Scene { now, ground, agenda };
-        if fires {
-            pairs.fire(&mut scene);
-        } else {
-            pairs.arrive(&mut scene);
-        }
-    }
-    /// A system call on such a connection.
-    pub(crate) fn call_pair<W: Watch>(
-        &mut self,
-        fd: Fd,
-        act: Act,
-        now: Instant,
-        ground: &mut Ground<'_, W>,
-    ) -> Result<u32, Errno> {
+        act: impl FnOnce(&mut Pairs, &mut Scene<'_, '_, W>) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         let Self { pairs: Some(pairs), agenda, .. } = self else { return Err(Errno::EBADF) };
-        pairs.call(fd, act, &mut Scene { now, ground, agenda })
-    }
-    /// connect() of such a connection.
-    pub(crate) fn connect_pair<W: Watch>(
-        &mut self,
-        fd: Fd,
-        to: Endpoint,
-        now: Instant,
-        ground: &mut Ground<'_, W>,
-    ) -> Result<u32, Errno> {
-        let Self { pairs: Some(pairs), agenda, .. } = self else { return Err(Errno::EBADF) };
-        pairs.connect(fd, to, &mut Scene { now, ground, agenda })
-    }
-    /// accept() of such a connection.
-    pub(crate) fn accept_pair<W: Watch>(
-        &mut self,
-        listener: Fd,
-        now: Instant,
-        ground: &mut Ground<'_, W>,
-    ) -> Result<Fd, Errno> {
-        let Self { pairs: Some(pairs), agenda, .. } = self else { return Err(Errno::EBADF) };
-        pairs.accept(listener, &mut Scene { now, ground, agenda })
+        act(pairs, &mut Scene { now, ground, agenda })
     }
     /// They who follow tracks.
     pub(crate) const fn followers(&self) -> &Followers {

@@ -414,7 +414,8 @@ impl<'a, W: Watch> AppCx<'a, W> {
         if !Pairs::has(fd) || self.tap.pairs().is_none() {
             return None;
         }
-        Some(self.tap.call_pair(fd, act, self.stack.kernel_mut()))
+        let kernel = self.stack.kernel_mut();
+        Some(self.tap.on_pairs(kernel, |pairs, scene| pairs.call(fd, act, scene)))
     }
     pub(crate) fn bind(&mut self, fd: Fd, local: Endpoint) -> Result<(), Errno> {
         let bound = self.stack.bind(fd, local);
@@ -437,7 +438,8 @@ impl<'a, W: Watch> AppCx<'a, W> {
     }
     pub(crate) fn accept(&mut self, listener: Fd) -> Result<Fd, Errno> {
         if self.tap.pairs().is_some() {
-            let fd = self.tap.accept_pair(listener, self.stack.kernel_mut())?;
+            let kernel = self.stack.kernel_mut();
+            let fd = self.tap.on_pairs(kernel, |pairs, scene| pairs.accept(listener, scene))?;
             self.conns.adopt(fd, self.app, Phase::Reading, self.now);
             return Ok(fd);
         }
@@ -464,7 +466,9 @@ impl<'a, W: Watch> AppCx<'a, W> {
     }
     pub(crate) fn connect(&mut self, fd: Fd, to: Endpoint) -> Result<(), Errno> {
         if self.tap.pairs().is_some() {
-            return self.tap.connect_pair(fd, to, self.stack.kernel_mut()).map(|_| ());
+            let kernel = self.stack.kernel_mut();
+            let answer = self.tap.on_pairs(kernel, |pairs, scene| pairs.connect(fd, to, scene));
+            return answer.map(|_| ());
         }
         let answer = self.stack.connect(fd, to, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Connect(to), answer.map(|()| 0));

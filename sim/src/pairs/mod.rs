@@ -205,7 +205,7 @@ impl Pairs {
         self.yard.stations[usize::from(host.0)].wakes.pop_front()
     }
     /// What arrives next does.
-    pub(crate) fn arrive<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) {
+    pub(crate) fn arrive<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {
         let (now, host) = (scene.now, scene.ground.host);
         let Yard { stations, lanes, conns, .. } = &mut self.yard;
         let station = &mut stations[usize::from(host.0)];
@@ -215,33 +215,31 @@ impl Pairs {
             [link] => link,
             ref links => match links.iter().find(|link| first(**link) == now) {
                 Some(link) => *link,
-                None => return,
+                None => return Ok(0),
             },
         };
-        let Some(flight) = lanes[link].flights.pop_front() else { return };
+        let Some(flight) = lanes[link].flights.pop_front() else { return Ok(0) };
         let first = |link: usize| lanes[link].flights.front().map_or(NEVER, |f| f.at);
         station.arrival = match station.links[..] {
             [link] => first(link),
             ref links => links.iter().map(|link| first(*link)).min().unwrap_or(NEVER),
         };
         let end = conns.at(flight.slot).end(host);
-        // Nobody asks what an arrival says.
-        let _ = self.event(flight.slot, end, Act::Arrival, Some(&flight), scene);
+        self.event(flight.slot, end, Act::Arrival, Some(&flight), scene)
     }
     /// The timer that is due fires.
-    pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) {
+    pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {
         let host = scene.ground.host;
         let timers = &mut self.yard.stations[usize::from(host.0)].timers;
-        let Some(Reverse((_, number, slot))) = timers.pop() else { return };
+        let Some(Reverse((_, number, slot))) = timers.pop() else { return Ok(0) };
         let conn = self.yard.conns.at(slot);
         let end = conn.end(host);
         if conn.ends[end].delack != number {
             // It has been stopped.
-            return;
+            return Ok(0);
         }
         conn.ends[end].delack = 0;
-        // Nobody asks what a timer says.
-        let _ = self.event(slot, end, Act::Timer, None, scene);
+        self.event(slot, end, Act::Timer, None, scene)
     }
     /// accept(): the descriptor of whoever has waited longest.
     pub(crate) fn accept<W: Watch>(

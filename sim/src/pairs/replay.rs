@@ -7,7 +7,7 @@ use finwait_model::cause::Cause;
 use finwait_model::errno::Errno;
 use finwait_model::flow::{Endpoint, FourTuple};
 use finwait_model::kernel::{Config, Fd, Kernel, Ready};
-use finwait_model::pair::{End, Timers};
+use finwait_model::pair::{Armed, End, Timers};
 use finwait_model::segment::Segment;
 use finwait_model::seq::Seq;
 use finwait_model::sink::{Cx, Note, Quiet, Sink};
@@ -263,7 +263,7 @@ pub(super) fn learn(
         (true, Some(ts)) => Recent { val: ts.val, came: now, sent: now },
         _ => known.recent[end],
     };
-    let val = kernel.stamp(now).wrapping_add(kernel.stamp_offset(flow));
+    let val = kernel.numbering().timestamp(flow, now);
     let numbers = Numbers { flow, iss: after.iss, irs: after.irs, val, ecr: recent.val };
     let notes: Vec<Note> = notes(&tape).collect();
     let origin = Origin { flow, iss: after.iss, irs: after.irs, ts: 0, peer_ts: recent.val };
@@ -363,13 +363,10 @@ fn stamp_taken(
 fn turns(kernel: &Kernel, before: &Timers, after: &Timers, now: Instant) -> Option<(Turn, Turn)> {
     let clock = kernel.clock();
     let jiffies = clock.jiffies(now);
-    let turn = |before: Option<finwait_model::pair::Armed>, after| match after {
+    let turn = |before: Option<Armed>, after: Option<Armed>| match after {
         None => Turn::Idle,
         same if same == before => Turn::Stays,
-        Some(armed) => {
-            let armed: finwait_model::pair::Armed = armed;
-            Turn::Armed((armed.expires - jiffies).0)
-        }
+        Some(armed) => Turn::Armed((armed.expires - jiffies).0),
     };
     let write = match turn(before.write, after.write) {
         Turn::Armed(ticks) if ticks < clock.from_millis(PATIENT_MS).0 => return None,

@@ -206,28 +206,19 @@ fn look_up<W: Watch>(
     let Some(edge) = land.graph.find(conn.node, key) else {
         return learn(conn, land, end, key, kernel);
     };
-    let known = &land.graph.edges[edge as usize];
-    if known.makes_bucket && kernel.bucket_room() == 0 {
-        return look_up_refused(conn, land, end, key, kernel);
+    if land.graph.edges[edge as usize].makes_bucket && kernel.bucket_room() == 0 {
+        let Some(edge) = land.graph.find(conn.node, key.refused()) else {
+            return learn(conn, land, end, key, kernel);
+        };
+        conn.is_refused();
+        return known(conn, land, edge);
     }
-    if known.taken == known.check_at {
-        return check(conn, land, edge);
-    }
-    Ok(edge)
+    known(conn, land, edge)
 }
 
-/// The same where a bucket would be made, and none can be had.
-fn look_up_refused(
-    conn: &mut Conn,
-    land: &mut Land,
-    end: usize,
-    key: Key,
-    kernel: &Kernel,
-) -> Result<u32, &'static str> {
-    let Some(edge) = land.graph.find(conn.node, key.refused()) else {
-        return learn(conn, land, end, key, kernel);
-    };
-    conn.is_refused();
+/// An edge that is known, unless it is time to look whether it is still the same.
+#[inline]
+fn known(conn: &Conn, land: &mut Land, edge: u32) -> Result<u32, &'static str> {
     let known = &land.graph.edges[edge as usize];
     if known.taken == known.check_at { check(conn, land, edge) } else { Ok(edge) }
 }

@@ -31,7 +31,7 @@ impl Scenario {
             return None;
         }
         let pairs = Pairs::of(self)?;
-        Some(self.world_without_tracks(turns).with_pairs(Some(pairs)))
+        Some(self.world_without_tracks(turns).with_pairs(pairs))
     }
     /// The same, in which every connection is worked out in full.
     pub fn world_without_tracks(&self, turns: Turns) -> World {

@@ -15,8 +15,8 @@ use finwait_sim::world::{Turns, World};
 
 use crate::any_scenario::one_of;
 
-/// Everything that can be seen of a host at a time.
-fn seen(host: &Host, now: Instant) -> String {
+/// What a host and its applications count, and how many sockets and buckets it has.
+pub(crate) fn counted(host: &Host) -> String {
     let kernel = host.kernel();
     let mut text = String::new();
     for mib in Mib::ALL.iter().filter(|mib| kernel.counters().get(**mib) > 0) {
@@ -27,14 +27,20 @@ fn seen(host: &Host, now: Instant) -> String {
     }
     let _ = writeln!(text, "tried {}", kernel.counters().ports_tried);
     let _ = writeln!(text, "{:?} {:?}", kernel.sockstat(), kernel.state_counts());
-    for row in kernel.rows(now) {
-        let _ = writeln!(text, "{row:?}");
-    }
     for app in host.apps() {
         let _ = writeln!(text, "{:?} {:?}", app.tally(), app.served());
         let _ = writeln!(text, "{:?} {:?}", app.latencies(), app.connects());
     }
     let _ = writeln!(text, "next {:?}", kernel.next_bucket_death());
+    text
+}
+
+/// Everything that can be seen of a host at a time.
+fn seen(host: &Host, now: Instant) -> String {
+    let mut text = counted(host);
+    for row in host.kernel().rows(now) {
+        let _ = writeln!(text, "{row:?}");
+    }
     text
 }
 

@@ -1,41 +1,19 @@
 //! Connections that stand as others have stood are not worked out anew, and nobody can tell.
 
 use std::cell::Cell;
-use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
-use finwait_model::counters::Mib;
 use finwait_model::time::{Instant, Span};
 use finwait_sim::because::Explain;
-use finwait_sim::host::Host;
 use finwait_sim::run::{Outcome, run, run_watched};
 use finwait_sim::scenario::Scenario;
 use finwait_sim::watch::{Sent, Watch};
 use finwait_sim::world::{Turns, World};
 
 use crate::any_scenario::one_of;
-
-/// Everything that can be seen of a host from outside: what it counts, and how many sockets it has.
-fn seen(host: &Host) -> String {
-    let kernel = host.kernel();
-    let mut text = String::new();
-    for mib in Mib::ALL.iter().filter(|mib| kernel.counters().get(**mib) > 0) {
-        let _ = writeln!(text, "{} {}", mib.nstat_name(), kernel.counters().get(*mib));
-    }
-    for cause in finwait_model::cause::Cause::all().filter(|c| kernel.counters().sent(*c) > 0) {
-        let _ = writeln!(text, "{} {}", cause.name(), kernel.counters().sent(cause));
-    }
-    let _ = writeln!(text, "tried {}", kernel.counters().ports_tried);
-    let _ = writeln!(text, "{:?} {:?}", kernel.sockstat(), kernel.state_counts());
-    for app in host.apps() {
-        let _ = writeln!(text, "{:?} {:?}", app.tally(), app.served());
-        let _ = writeln!(text, "{:?} {:?}", app.latencies(), app.connects());
-    }
-    let _ = writeln!(text, "next {:?}", kernel.next_bucket_death());
-    text
-}
+use crate::follow::counted;
 
 /// How a world of pairs went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +39,7 @@ fn compare(scenario: &Scenario, turns: Turns, stops: &[Span]) -> Result<Went, Te
             return Ok(Went::GaveUp(why));
         }
         worlds[1].run_until(stop, &mut explains[1]);
-        let all = |world: &World| -> Vec<String> { world.hosts().iter().map(seen).collect() };
+        let all = |world: &World| -> Vec<String> { world.hosts().iter().map(counted).collect() };
         for (known, full) in all(&worlds[0]).iter().zip(&all(&worlds[1])) {
             prop_assert_eq!(known, full);
         }
