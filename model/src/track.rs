@@ -278,7 +278,7 @@ impl Kernel {
         self.move_search_on(&found);
         self.bind.add(found.port, false);
         let place = self.buckets.hold(flow);
-        self.hash(Entry::bucket(place));
+        self.hash_found(Entry::bucket(place), flow);
         Ok(Some((flow, Place(place))))
     }
 

@@ -17,12 +17,45 @@ pub(crate) struct Port {
     pub(crate) bound: bool,
 }
 
+/// The buckets of 256 ports. What connect()'s search looks at lies close together.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// A bit for each port.
+    bound: [u64; 4],
+    owners: [u32; 256],
+    explicit: [u32; 256],
+}
+
 /// All ports, in pages that are made when first touched.
 #[derive(Debug)]
 pub(crate) struct BindTable {
-    pages: Vec<Option<Box<[Port; 256]>>>,
+    pages: Vec<Option<Box<Page>>>,
     /// 6.18: a bucket returns to connect() when its last explicit owner leaves.
     resets_after_explicit: bool,
+}
+
+impl Page {
+    const EMPTY: Self = Self { bound: [0; 4], owners: [0; 256], explicit: [0; 256] };
+
+    const fn is_bound(&self, low: usize) -> bool {
+        self.bound[low / 64] >> (low % 64) & 1 == 1
+    }
+    const fn set_bound(&mut self, low: usize, bound: bool) {
+        let bit = 1 << (low % 64);
+        if bound {
+            self.bound[low / 64] |= bit;
+        } else {
+            self.bound[low / 64] &= !bit;
+        }
+    }
+    const fn port(&self, low: usize) -> Port {
+        Port { owners: self.owners[low], explicit: self.explicit[low], bound: self.is_bound(low) }
+    }
+}
+
+/// Its page, and its place there.
+const fn place(port: u16) -> (usize, usize) {
+    ((port >> 8) as usize, (port & 255) as usize)
 }
 
 impl BindTable {
@@ -30,47 +63,50 @@ impl BindTable {
         Self { pages: (0..256).map(|_| None).collect(), resets_after_explicit }
     }
     pub(crate) fn get(&self, port: u16) -> Port {
-        self.pages[usize::from(port >> 8)]
-            .as_ref()
-            .map_or_else(Port::default, |page| page[usize::from(port & 255)])
+        let (page, low) = place(port);
+        self.pages[page].as_ref().map_or_else(Port::default, |page| page.port(low))
     }
-    fn slot(&mut self, port: u16) -> &mut Port {
-        let page = self.pages[usize::from(port >> 8)]
-            .get_or_insert_with(|| Box::new([Port::default(); 256]));
-        &mut page[usize::from(port & 255)]
+    /// Does connect()'s search pass it by?
+    #[inline]
+    pub(crate) fn is_bound(&self, port: u16) -> bool {
+        let (page, low) = place(port);
+        self.pages[page].as_ref().is_some_and(|page| page.is_bound(low))
+    }
+    fn page(&mut self, page: usize) -> &mut Page {
+        self.pages[page].get_or_insert_with(|| Box::new(Page::EMPTY))
     }
     /// A new owner. `explicit`: it did not get the port from connect()'s search.
     pub(crate) fn add(&mut self, port: u16, explicit: bool) {
-        let slot = self.slot(port);
+        let (page, low) = place(port);
+        let page = self.page(page);
         if explicit {
-            slot.explicit += 1;
-            slot.bound = true;
+            page.explicit[low] += 1;
+            page.set_bound(low, true);
         }
-        slot.owners += 1;
+        page.owners[low] += 1;
     }
     /// An owner leaves; the last one frees the bucket. `[inet_put_port]`
     pub(crate) fn drop_owner(&mut self, port: u16, explicit: bool) {
         let resets = self.resets_after_explicit;
-        let slot = self.slot(port);
-        debug_assert!(slot.owners > 0, "port {port} is released by an owner");
-        slot.owners -= 1;
-        slot.explicit -= u32::from(explicit);
-        if slot.owners == 0 || (resets && slot.explicit == 0) {
-            slot.bound = false;
+        let (page, low) = place(port);
+        let page = self.page(page);
+        debug_assert!(page.owners[low] > 0, "port {port} is released by an owner");
+        page.owners[low] -= 1;
+        page.explicit[low] -= u32::from(explicit);
+        if page.owners[low] == 0 || (resets && page.explicit[low] == 0) {
+            page.set_bound(low, false);
         }
     }
     /// All ports with an owner.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, Port)> + '_ {
         self.pages.iter().enumerate().flat_map(|(high, page)| {
             page.iter().flat_map(move |page| {
-                page.iter()
-                    .enumerate()
-                    .filter(|(_, p)| p.owners > 0)
-                    .map(move |(low, p)| ((high << 8 | low) as u16, *p))
+                let ports = (0..256).map(move |low| ((high << 8 | low) as u16, page.port(low)));
+                ports.filter(|(_, port)| port.owners > 0)
             })
         })
     }
     pub(crate) fn bytes(&self) -> usize {
-        self.pages.iter().flatten().count() * size_of::<[Port; 256]>()
+        self.pages.iter().flatten().count() * size_of::<Page>()
     }
 }

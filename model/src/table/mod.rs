@@ -79,12 +79,22 @@ impl Kernel {
             self.taken.insert(flow);
         }
     }
+    /// The same for one with that flow whose port connect() has found.
+    pub(crate) fn hash_found(&mut self, entry: Entry, flow: FourTuple) {
+        self.enter(entry, flow);
+        self.taken.insert(flow);
+    }
     /// The same for one that takes the place of another with its flow and port.
     pub(crate) fn hash_again(&mut self, entry: Entry) {
+        if let Some(object) = entry.object() {
+            self.enter(entry, self.link(object).0);
+        }
+    }
+    fn enter(&mut self, entry: Entry, flow: FourTuple) {
         if self.ehash.is_crowded() {
             self.grow_ehash();
         }
-        self.link_in(entry);
+        self.link_in(entry, flow);
         self.ehash.count(1);
     }
     /// The flow of an object whose port nobody has bound explicitly: connect() has found it.
@@ -99,9 +109,10 @@ impl Kernel {
         };
         (!explicit).then_some(flow)
     }
-    fn link_in(&mut self, entry: Entry) {
+    /// To look up its flow again would be to wait for memory that was written just before.
+    fn link_in(&mut self, entry: Entry, flow: FourTuple) {
         let Some(object) = entry.object() else { return };
-        let hash = self.link(object).0.hash();
+        let hash = flow.hash();
         let head = self.ehash.head(hash);
         self.set_chain(object, head);
         self.ehash.set_head(hash, entry);
@@ -110,8 +121,8 @@ impl Kernel {
         for head in self.ehash.double() {
             let mut at = head;
             while let Some(object) = at.object() {
-                let next = self.link(object).1;
-                self.link_in(at);
+                let (flow, next) = self.link(object);
+                self.link_in(at, flow);
                 at = next;
             }
         }

@@ -115,11 +115,7 @@ impl Kernel {
     /// May one connect from this port? The inner option is a bucket that must go for it.
     fn try_port(&mut self, flow: FourTuple, port: u16, now: Instant) -> Option<Option<TwId>> {
         self.counters.ports_tried += 1;
-        let bind = self.bind.get(port);
-        if bind.owners == 0 {
-            return Some(None);
-        }
-        if bind.bound {
+        if self.bind.is_bound(port) {
             return None;
         }
         let taken = self.taken.has(flow, port);
@@ -130,7 +126,7 @@ impl Kernel {
         }
         // A port with an explicit owner is bound, so nobody else is here but connections of connect()'s
         // search, and requests that have outlived their listener.
-        if !taken && self.requests.len() == 0 {
+        if !taken && (self.requests.len() == 0 || self.bind.get(port).owners == 0) {
             debug_assert_eq!(self.find_connected(flow), None, "nobody has that port");
             return Some(None);
         }

@@ -436,13 +436,19 @@ impl<'a, W: Watch> AppCx<'a, W> {
             let _ = self.close_because(fd, Why::plain(Reason::Exit));
         }
     }
-    pub(crate) fn accept(&mut self, listener: Fd) -> Result<Fd, Errno> {
+    /// accept(), and for what the new descriptor is ready.
+    pub(crate) fn accept_ready(&mut self, listener: Fd) -> Result<(Fd, Ready), Errno> {
         if self.tap.pairs().is_some() {
             let kernel = self.stack.kernel_mut();
-            let fd = self.tap.on_pairs(kernel, |pairs, scene| pairs.accept(listener, scene))?;
+            let (fd, ready) =
+                self.tap.on_pairs(kernel, |pairs, scene| pairs.accept(listener, scene))?;
             self.conns.adopt(fd, self.app, Phase::Reading, self.now);
-            return Ok(fd);
+            return Ok((fd, ready));
         }
+        let fd = self.accept(listener)?;
+        Ok((fd, self.poll(fd)))
+    }
+    pub(crate) fn accept(&mut self, listener: Fd) -> Result<Fd, Errno> {
         let mut cx = Cx { now: self.now, sink: &mut self.tap };
         let answer = self.stack.accept(listener, &mut cx);
         let flow = || self.stack.flow(answer.unwrap_or(listener)).unwrap_or_default();

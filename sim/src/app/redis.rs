@@ -219,8 +219,8 @@ impl Redis {
         }
         conn.since = now;
         if conn.phase == Phase::Listening {
-            while let Ok(child) = cx.accept(fd) {
-                self.accepted(child, cx);
+            while let Ok((child, ready)) = cx.accept_ready(fd) {
+                self.accepted(child, ready, cx);
             }
             return;
         }
@@ -248,7 +248,7 @@ impl Redis {
     }
     /// Somebody new: a client, unless there are too many. Then it is told so with what fits, and
     /// closed, whatever it may have sent already.
-    fn accepted(&mut self, child: Fd, cx: &mut AppCx<'_, impl Watch>) {
+    fn accepted(&mut self, child: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
         self.tally.accepted += 1;
         if self.connected >= self.plan.max_clients {
             self.tally.rejected += 1;
@@ -267,7 +267,7 @@ impl Redis {
             self.clients.push_back(child);
         }
         // epoll tells at once of what has come before the accept.
-        if cx.poll(child).has(Ready::IN) {
+        if ready.has(Ready::IN) {
             self.enqueue(child, cx);
         }
     }

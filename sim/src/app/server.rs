@@ -166,9 +166,8 @@ impl Server {
     pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
         let Some(conn) = cx.conn(fd) else { return };
         if conn.phase == Phase::Listening {
-            while let Ok(child) = cx.accept(fd) {
+            while let Ok((child, ready)) = cx.accept_ready(fd) {
                 self.tally.accepted += 1;
-                let ready = cx.poll(child);
                 self.serve(child, ready, cx);
             }
         } else {

@@ -46,6 +46,34 @@ const WAYS: usize = 4;
 /// second, and the table stays in the processor's cache.
 const SETS: usize = 1 << 12;
 
+/// An event as the table keeps it: its numbers lie elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    BucketRefused(TcpState),
+    BucketStands(TcpState),
+    BucketDied(TcpState, BucketEnd),
+    Destroyed(TcpState, SockEnd),
+    RequestDied(RequestEnd),
+}
+
+/// What is remembered of a flow as the table keeps it: half a line of the cache.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    flow: FourTuple,
+    orphaned: Option<TcpState>,
+    fatal: Option<Kind>,
+    orphaned_at: Instant,
+    fatal_at: Instant,
+}
+
+/// The numbers of a refused bucket.
+#[derive(Clone, Copy, Default, Debug)]
+struct Refusal {
+    count: u32,
+    limit: i32,
+    next_expiry: Option<Instant>,
+}
+
 /// The table: a set-associative cache in which each set forgets the flow that came first.
 #[derive(Debug)]
 pub(super) struct Pasts {
@@ -53,7 +81,9 @@ pub(super) struct Pasts {
     marks: Vec<[u32; WAYS]>,
     /// The way that each set gives away next.
     turns: Vec<u8>,
-    entries: Vec<Past>,
+    entries: Vec<Entry>,
+    /// By entry, if a bucket was refused.
+    refusals: Vec<Refusal>,
     /// The last connect(): when, on which ports, and what was forgotten because of it.
     renewed: Option<(Instant, FourTuple, Option<Past>)>,
 }
@@ -64,9 +94,10 @@ impl Default for Pasts {
     }
 }
 
-impl Past {
+impl Entry {
     const fn new(flow: FourTuple) -> Self {
-        Self { flow, orphaned: None, fatal: None }
+        let (orphaned_at, fatal_at) = (Instant::ZERO, Instant::ZERO);
+        Self { flow, orphaned: None, fatal: None, orphaned_at, fatal_at }
     }
 }
 
@@ -76,7 +107,8 @@ impl Pasts {
         Self {
             marks: vec![[0; WAYS]; sets],
             turns: vec![0; sets],
-            entries: vec![Past::new(FourTuple::default()); sets * WAYS],
+            entries: vec![Entry::new(FourTuple::default()); sets * WAYS],
+            refusals: vec![Refusal::default(); sets * WAYS],
             renewed: None,
         }
     }
@@ -89,36 +121,79 @@ impl Pasts {
         let addrs = flow.saddr.0.rotate_left(7) ^ flow.daddr.0;
         (ports.wrapping_mul(0x9e37_79b1) ^ addrs.wrapping_mul(0x85eb_ca6b)) | 1
     }
-    /// Where the flow is, as set and way.
-    fn place(&self, flow: FourTuple) -> Option<(usize, usize)> {
+    /// The number of the flow's entry.
+    fn place(&self, flow: FourTuple) -> Option<usize> {
         let (set, mark) = (self.set(flow), Self::mark(flow));
         let is_it = |way: usize| self.entries[set * WAYS + way].flow == flow;
         let marks = &self.marks[set];
-        (0..WAYS).find(|&way| marks[way] == mark && is_it(way)).map(|way| (set, way))
+        (0..WAYS).find(|&way| marks[way] == mark && is_it(way)).map(|way| set * WAYS + way)
     }
     /// What is remembered of a flow.
     pub(super) fn find(&self, flow: FourTuple) -> Option<Past> {
-        self.place(flow).map(|(set, way)| self.entries[set * WAYS + way])
-    }
-    fn known(&mut self, flow: FourTuple) -> Option<&mut Past> {
-        self.place(flow).map(|(set, way)| &mut self.entries[set * WAYS + way])
+        let place = self.place(flow)?;
+        let Entry { orphaned, fatal, orphaned_at, fatal_at, .. } = self.entries[place];
+        let fatal = fatal.map(|kind| match kind {
+            Kind::BucketRefused(substate) => {
+                let Refusal { count, limit, next_expiry } = self.refusals[place];
+                Fatal::BucketRefused { substate, count, limit, next_expiry }
+            }
+            Kind::BucketStands(substate) => Fatal::BucketStands(substate),
+            Kind::BucketDied(substate, how) => Fatal::BucketDied(substate, how),
+            Kind::Destroyed(state, why) => Fatal::Destroyed(state, why),
+            Kind::RequestDied(why) => Fatal::RequestDied(why),
+        });
+        let orphaned = orphaned.map(|state| (orphaned_at, state));
+        Some(Past { flow, orphaned, fatal: fatal.map(|fatal| (fatal_at, fatal)) })
     }
     fn forget(&mut self, flow: FourTuple) {
-        if let Some((set, way)) = self.place(flow) {
-            self.marks[set][way] = 0;
+        if let Some(place) = self.place(flow) {
+            self.marks[place / WAYS][place % WAYS] = 0;
         }
     }
-    /// The flow's entry; makes one in place of the one that came first into its set.
-    fn entry(&mut self, flow: FourTuple) -> &mut Past {
-        let (set, way) = self.place(flow).unwrap_or_else(|| {
+    /// The number of the flow's entry; makes one in place of the one that came first into its set.
+    fn entry(&mut self, flow: FourTuple) -> usize {
+        self.place(flow).unwrap_or_else(|| {
             let set = self.set(flow);
             let way = usize::from(self.turns[set]);
             self.turns[set] = ((way + 1) % WAYS) as u8;
             self.marks[set][way] = Self::mark(flow);
-            self.entries[set * WAYS + way] = Past::new(flow);
-            (set, way)
-        });
-        &mut self.entries[set * WAYS + way]
+            self.entries[set * WAYS + way] = Entry::new(flow);
+            set * WAYS + way
+        })
+    }
+    /// What is forgotten because of a connect() that then was none comes back.
+    fn restore(&mut self, past: &Past) {
+        if let Some((at, state)) = past.orphaned {
+            self.orphan(past.flow, at, state);
+        }
+        if let Some((at, fatal)) = past.fatal {
+            self.kill(past.flow, at, fatal);
+        }
+    }
+    fn orphan(&mut self, flow: FourTuple, at: Instant, state: TcpState) {
+        let place = self.entry(flow);
+        let entry = &mut self.entries[place];
+        (entry.orphaned, entry.orphaned_at) = (Some(state), at);
+    }
+    #[inline]
+    fn kill(&mut self, flow: FourTuple, at: Instant, fatal: Fatal) {
+        let place = self.entry(flow);
+        self.kill_at(place, at, fatal);
+    }
+    #[inline]
+    fn kill_at(&mut self, place: usize, at: Instant, fatal: Fatal) {
+        let kind = match fatal {
+            Fatal::BucketRefused { substate, count, limit, next_expiry } => {
+                self.refusals[place] = Refusal { count, limit, next_expiry };
+                Kind::BucketRefused(substate)
+            }
+            Fatal::BucketStands(substate) => Kind::BucketStands(substate),
+            Fatal::BucketDied(substate, how) => Kind::BucketDied(substate, how),
+            Fatal::Destroyed(state, why) => Kind::Destroyed(state, why),
+            Fatal::RequestDied(why) => Kind::RequestDied(why),
+        };
+        let entry = &mut self.entries[place];
+        (entry.fatal, entry.fatal_at) = (Some(kind), at);
     }
     /// Takes a note in.
     pub(super) fn note(&mut self, at: Instant, note: &Note) {
@@ -130,8 +205,8 @@ impl Pasts {
             Note::BucketTimeWait { flow } => (flow, Fatal::BucketStands(TcpState::TimeWait)),
             // On 3.10 thousands expire in one tick: they must not drive out what is younger.
             Note::BucketDied { flow, substate, how: how @ BucketEnd::Expired } => {
-                if let Some(past) = self.known(flow) {
-                    past.fatal = Some((at, Fatal::BucketDied(substate, how)));
+                if let Some(place) = self.place(flow) {
+                    self.kill_at(place, at, Fatal::BucketDied(substate, how));
                 }
                 return;
             }
@@ -140,10 +215,7 @@ impl Pasts {
             // The refusal and the bucket's birth say more than the end of the socket does.
             Note::Destroyed { why: SockEnd::BucketRefused | SockEnd::ToBucket, .. } => return,
             Note::Destroyed { flow, state, why } => (flow, Fatal::Destroyed(state, why)),
-            Note::Orphaned { flow, state } => {
-                self.entry(flow).orphaned = Some((at, state));
-                return;
-            }
+            Note::Orphaned { flow, state } => return self.orphan(flow, at, state),
             // A new connection has nothing to do with what the last one on these ports did.
             Note::RequestBorn { flow } => return self.forget(flow),
             // Of a flow whose port is not known yet nothing is remembered.
@@ -160,7 +232,7 @@ impl Pasts {
                     // connect() found the port taken: there was no new connection.
                     Some((then, its_flow, past)) if (then, its_flow) == (at, flow) => {
                         if let Some(past) = past {
-                            *self.entry(flow) = past;
+                            self.restore(&past);
                         }
                         return;
                     }
@@ -170,7 +242,7 @@ impl Pasts {
             }
             Note::State { .. } | Note::Timer { .. } | Note::Drop { .. } => return,
         };
-        self.entry(flow).fatal = Some((at, fatal));
+        self.kill(flow, at, fatal);
     }
 }
 
@@ -179,6 +251,10 @@ mod tests {
     use super::*;
     use finwait_model::flow::{Addr, Endpoint};
 
+    #[test]
+    fn two_entries_share_a_line_of_the_cache() {
+        assert_eq!(size_of::<Entry>(), 32);
+    }
     fn flow(port: u16) -> FourTuple {
         let web = Endpoint::new(Addr::v4(10, 0, 0, 1), port);
         FourTuple::new(web, Endpoint::new(Addr::v4(10, 0, 0, 2), 6379))

@@ -1,9 +1,8 @@
 //! What comes of an event, done on its host: numbers that are the connection's own are put in, segments
 //! leave, buckets and timers are set, and whoever waits is woken.
 
-use std::cmp::Reverse;
-
 use finwait_model::segment::Segment;
+use finwait_model::seq::Seq;
 use finwait_model::sink::Note;
 use finwait_model::time::Instant;
 use finwait_model::track::{Change, Origin, Since};
@@ -11,7 +10,7 @@ use finwait_model::track::{Change, Origin, Since};
 use super::conn::{Conn, Side, UNANSWERED};
 use super::effect::{Effect, Leaves, Numbers, Out, Turn, Whom};
 use super::replay::Recent;
-use super::{Flight, Lane, Scene, Yard};
+use super::{Flight, Lane, Scene, Station, Yard};
 use crate::link::Fate;
 use crate::watch::{Sent, Watch};
 
@@ -26,14 +25,16 @@ impl Yard {
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) -> Option<&'static str> {
-        let conn = self.conns.at(slot);
+        let Self { conns, lanes, stations, doors, .. } = self;
+        let conn = conns.at(slot);
         if let Some(flight) = flight {
-            conn.hear(end, effect, flight, scene.now);
+            conn.ends[end].hear(effect, flight, scene.now);
         }
         if !effect.outs.is_empty() {
-            self.come_out(slot, end, effect, flight, scene);
+            let irs = conn.ends[1 - end].iss;
+            let mut out = Departure { slot, side: &mut conn.ends[end], irs, lanes, stations };
+            out.depart(effect, flight, scene);
         }
-        let conn = self.conns.at(slot);
         if let Some(change) = &effect.change {
             conn.change(end, change, scene);
             self.buckets_touched |= change.has_bucket();
@@ -43,12 +44,12 @@ impl Yard {
         {
             scene.ground.kernel.leave(place);
         }
-        let station = &mut self.stations[usize::from(scene.ground.host.0)];
+        let station = &mut stations[usize::from(scene.ground.host.0)];
         for (whom, ready) in &effect.wakes {
             let fd = match whom {
                 Whom::Own => Some(conn.fd(slot)),
                 Whom::Listener => {
-                    let door = &mut self.doors[conn.door as usize];
+                    let door = &mut doors[conn.door as usize];
                     door.queue.push_back(slot);
                     door.fd
                 }
@@ -64,8 +65,8 @@ impl Yard {
             Turn::Armed(ticks) => {
                 self.armed += 1;
                 side.delack = self.armed;
-                let at = scene.ground.kernel.fires(scene.now, ticks);
-                station.timers.push(Reverse((at, self.armed, slot)));
+                let at = scene.ground.kernel.fires(scene.now, ticks.into());
+                station.timers.arm(ticks, at, self.armed, slot);
             }
         }
         let since = match effect.write {
@@ -76,47 +77,53 @@ impl Yard {
         let late = since.is_some_and(|since| scene.now.since(since) > UNANSWERED);
         late.then_some("something that is not answered")
     }
+}
+
+/// From where something leaves, and where it goes.
+struct Departure<'a> {
+    slot: u32,
+    side: &'a mut Side,
+    irs: Seq,
+    lanes: &'a mut [Lane],
+    stations: &'a mut [Station],
+}
+
+impl Departure<'_> {
     /// Segments leave, and the kernel says something.
     #[inline]
-    fn come_out<W: Watch>(
+    fn depart<W: Watch>(
         &mut self,
-        slot: u32,
-        end: usize,
         effect: &Effect,
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) {
-        let Self { conns, lanes, stations, .. } = self;
-        let conn = conns.at(slot);
-        let irs = conn.ends[1 - end].iss;
-        let side = &mut conn.ends[end];
-        let val = scene.ground.kernel.stamp(scene.now).wrapping_add(side.offset);
-        let numbers = Numbers { flow: side.flow, iss: side.iss, irs, val, ecr: side.recent.val };
+        let val = scene.ground.kernel.stamp(scene.now).wrapping_add(self.side.offset);
+        let Side { flow, iss, recent, .. } = *self.side;
+        let numbers = Numbers { flow, iss, irs: self.irs, val, ecr: recent.val };
         for out in &effect.outs {
             match out {
                 Out::Segment(leaves) => {
-                    let lane = &mut lanes[side.link as usize];
-                    if let Some(at) = send(slot, side, leaves, &numbers, lane, scene) {
-                        let host = usize::from(lane.to.0);
-                        stations[host].arrival = stations[host].arrival.min(at);
-                        if at < scene.agenda.at(host) {
-                            scene.agenda.set(host, at);
-                        }
-                    }
+                    self.send(leaves, &numbers, scene);
                     if leaves.cause.is_reset() {
-                        let arrived = effect.arrived.as_ref().zip(flight);
-                        tell(leaves, &numbers, arrived, lane, scene);
+                        let arrived = effect.arrived.as_deref().zip(flight);
+                        tell(
+                            leaves,
+                            &numbers,
+                            arrived,
+                            &self.lanes[self.side.link as usize],
+                            scene,
+                        );
                     }
                 }
                 Out::Note(note, of) => {
                     if scene.ground.watch.wants_notes() {
-                        say(&note.with_flow(of.flow(side.flow)), scene);
+                        say(&note.with_flow(of.flow(flow)), scene);
                     }
                 }
                 Out::Refusal(substate) => {
                     let kernel = &scene.ground.kernel;
                     let note = Note::BucketRefused {
-                        flow: side.flow,
+                        flow,
                         substate: *substate,
                         count: kernel.sockstat().tw,
                         limit: kernel.sysctl().tcp_max_tw_buckets as i32,
@@ -127,20 +134,45 @@ impl Yard {
             }
         }
     }
+    /// A segment leaves.
+    #[inline]
+    fn send<W: Watch>(&mut self, leaves: &Leaves, numbers: &Numbers, scene: &mut Scene<'_, '_, W>) {
+        let now = scene.now;
+        let payload = leaves.has_payload();
+        if payload {
+            self.side.sent = now;
+        }
+        let (outline, words, stamp) = leaves.words(numbers);
+        scene.ground.tally.followed(1).outline(now, self.side.words, outline, words, stamp);
+        let lane = &mut self.lanes[self.side.link as usize];
+        let at = now + lane.delay;
+        let (val, ecr) = ((stamp >> 32) as u32, stamp as u32);
+        if lane.flights.is_empty() {
+            let host = usize::from(lane.to.0);
+            let station = &mut self.stations[host];
+            station.arrival = station.arrival.min(at);
+            if at < scene.agenda.at(host) {
+                scene.agenda.set(host, at);
+            }
+        }
+        lane.flights.push_back(Flight { at, sent: now, slot: self.slot, payload, val, ecr });
+    }
+}
+
+impl Side {
+    /// Something arrives.
+    #[inline]
+    fn hear(&mut self, effect: &Effect, flight: &Flight, now: Instant) {
+        if effect.takes_stamp {
+            self.recent = Recent { val: flight.val, came: now, sent: flight.sent };
+        }
+        if effect.takes_data {
+            self.received = now;
+        }
+    }
 }
 
 impl Conn {
-    /// Something arrives.
-    #[inline]
-    fn hear(&mut self, end: usize, effect: &Effect, flight: &Flight, now: Instant) {
-        let side = &mut self.ends[end];
-        if effect.takes_stamp {
-            side.recent = Recent { val: flight.val, came: now, sent: flight.sent };
-        }
-        if effect.takes_data {
-            side.received = now;
-        }
-    }
     /// Its host's tables change.
     #[inline]
     fn change<W: Watch>(&mut self, end: usize, change: &Change, scene: &mut Scene<'_, '_, W>) {
@@ -154,29 +186,6 @@ impl Conn {
             self.has_bucket = true;
         }
     }
-}
-
-/// A segment leaves. Says when it arrives if it is the first on its link.
-#[inline]
-fn send<W: Watch>(
-    slot: u32,
-    side: &mut Side,
-    leaves: &Leaves,
-    numbers: &Numbers,
-    lane: &mut Lane,
-    scene: &mut Scene<'_, '_, W>,
-) -> Option<Instant> {
-    let payload = leaves.has_payload();
-    if payload {
-        side.sent = scene.now;
-    }
-    let (outline, words, stamp) = leaves.words(numbers);
-    scene.ground.tally.followed(1).outline(scene.now, side.words, outline, words, stamp);
-    let (at, sent) = (scene.now + lane.delay, scene.now);
-    let (val, ecr) = ((stamp >> 32) as u32, stamp as u32);
-    let is_first = lane.flights.is_empty();
-    lane.flights.push_back(Flight { at, sent, slot, payload, val, ecr });
-    is_first.then_some(at)
 }
 
 /// Whoever watches hears of a RST, and of what it answers.

@@ -112,7 +112,7 @@ impl Conn {
     /// No bucket could be had in the event that was noted last.
     pub(super) fn is_refused(&mut self) {
         if let Some(last) = self.events.last_mut() {
-            last.refused = true;
+            last.key = last.key.refused();
         }
     }
     /// Which end of it is on that host?

@@ -97,7 +97,7 @@ impl Leaves {
 pub(super) enum Out {
     Segment(Leaves),
     /// What it says, without its flow.
-    Note(Note, Of),
+    Note(Box<Note>, Of),
     /// That it has refused a bucket, of that substate.
     Refusal(TcpState),
 }
@@ -134,7 +134,7 @@ pub(super) enum Turn {
     /// It stays as it is.
     Stays,
     /// It is armed, for so many ticks later.
-    Armed(u64),
+    Armed(u32),
     /// It is not pending.
     Idle,
 }
@@ -147,11 +147,12 @@ pub(super) enum Whom {
     Own,
 }
 
-/// Everything.
+/// Everything. What is seldom looked at lies elsewhere, for there is one of these for each event that
+/// is known, and they all are to stay in the processor's nearest cache.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Effect {
     /// The segment whose arrival the event is.
-    pub arrived: Option<Leaves>,
+    pub arrived: Option<Box<Leaves>>,
     pub outs: Vec<Out>,
     pub wakes: Vec<(Whom, Ready)>,
     /// What the system call says.
@@ -162,10 +163,10 @@ pub(super) struct Effect {
     pub takes_data: bool,
     pub delack: Turn,
     pub write: Turn,
-    pub change: Option<Change>,
+    pub change: Option<Box<Change>>,
     /// The client's place in the hash is free, and no bucket stands there.
     pub leaves: bool,
-    pub delta: Delta,
+    pub delta: Box<Delta>,
     /// Nothing is left of the connection but buckets.
     pub over: bool,
 }
@@ -173,7 +174,7 @@ pub(super) struct Effect {
 impl Effect {
     /// Is a bucket made?
     pub(super) fn makes_bucket(&self) -> bool {
-        self.change.as_ref().is_some_and(Change::makes_bucket)
+        self.change.as_ref().is_some_and(|change| change.makes_bucket())
     }
     /// Does it do nothing that shows but what the system call says?
     pub(super) fn is_quiet(&self) -> bool {

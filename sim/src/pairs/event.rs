@@ -12,7 +12,7 @@ pub(crate) enum Act {
     Arrival,
     /// The delayed-ACK timer fires.
     Timer,
-    /// accept() by the server.
+    /// accept() by the server, and poll() of what it gets.
     Accept,
     /// poll().
     Poll,
@@ -45,39 +45,74 @@ pub(crate) const EOF: u32 = 1 << 31;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
     pub at: Instant,
-    pub act: Act,
-    pub end: u8,
-    /// No bucket could be had.
-    pub refused: bool,
+    pub key: Key,
 }
 
-/// What tells one event from another for connections that stand alike, in one word.
+/// At which end what happens, in one word; and what else tells one event from another for connections
+/// that stand alike.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Key(u64);
 
 impl Key {
     /// That of no event.
     pub(super) const NONE: Self = Self(u64::MAX);
-    /// `aged`: for how many ticks nothing had come there, where it matters.
-    pub(super) fn new(end: usize, act: Act, aged: u16) -> Self {
+    const END: u32 = 63;
+    const REFUSED: u64 = 1 << 62;
+    const CODE: u32 = 52;
+    const AGED: u32 = 32;
+    const SEND: u64 = 5;
+
+    #[inline(always)]
+    pub(super) const fn new(end: usize, act: Act) -> Self {
         let (code, number) = match act {
             Act::Connect => (0, 0),
             Act::Arrival => (1, 0),
             Act::Timer => (2, 0),
             Act::Accept => (3, 0),
             Act::Poll => (4, 0),
-            Act::Send(bytes) => (5, bytes),
+            Act::Send(bytes) => (Self::SEND, bytes),
             Act::Recv(bytes) => (6, bytes),
             Act::Close => (7, 0),
             Act::ReadAll(bytes) => (8, bytes),
         };
-        Self((end as u64) << 63 | code << 52 | u64::from(aged) << 32 | u64::from(number))
+        Self((end as u64) << Self::END | code << Self::CODE | number as u64)
+    }
+    /// The same where nothing had come for so many ticks.
+    #[inline(always)]
+    pub(super) const fn aged(self, ticks: u16) -> Self {
+        Self(self.0 | (ticks as u64) << Self::AGED)
     }
     /// The same where no bucket can be had.
     pub(super) const fn refused(self) -> Self {
-        Self(self.0 | 1 << 62)
+        Self(self.0 | Self::REFUSED)
     }
     pub(super) const fn is_refused(self) -> bool {
-        self.0 >> 62 & 1 == 1
+        self.0 & Self::REFUSED != 0
+    }
+    #[inline(always)]
+    pub(super) const fn end(self) -> usize {
+        (self.0 >> Self::END) as usize
+    }
+    #[inline(always)]
+    const fn code(self) -> u64 {
+        self.0 >> Self::CODE & 0xf
+    }
+    #[inline(always)]
+    pub(super) const fn sends(self) -> bool {
+        self.code() == Self::SEND
+    }
+    pub(super) const fn act(self) -> Act {
+        let number = self.0 as u32;
+        match self.code() {
+            0 => Act::Connect,
+            1 => Act::Arrival,
+            2 => Act::Timer,
+            3 => Act::Accept,
+            4 => Act::Poll,
+            Self::SEND => Act::Send(number),
+            6 => Act::Recv(number),
+            7 => Act::Close,
+            _ => Act::ReadAll(number),
+        }
     }
 }

@@ -16,7 +16,7 @@ pub(super) const OWN: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Edge {
     pub effect: Effect,
-    pub end: usize,
+    pub end: u8,
     /// How the connection stands then.
     pub to: Node,
     /// How often it was taken, and how much of that is counted.
@@ -33,6 +33,7 @@ impl Edge {
     /// One that was never taken.
     pub(super) fn new(effect: Effect, end: usize, to: Node) -> Self {
         let (is_quiet, makes_bucket) = (effect.is_quiet(), effect.makes_bucket());
+        let end = end as u8;
         Self { effect, end, to, taken: 0, counted: 0, check_at: 1, is_quiet, makes_bucket }
     }
 }
@@ -84,12 +85,11 @@ impl Graph {
     /// An edge is taken.
     #[inline]
     pub(super) fn take(&mut self, edge: u32) -> &Edge {
-        if edge == OWN
-            && let Some(alone) = &self.alone
-        {
-            return alone;
-        }
-        let taken = &mut self.edges[edge as usize];
+        let ((Some(taken), _) | (None, Some(taken))) =
+            (self.edges.get_mut(edge as usize), self.alone.as_deref_mut())
+        else {
+            unreachable!("invariant: an edge is known, or was kept for one connection");
+        };
         taken.taken += 1;
         taken
     }

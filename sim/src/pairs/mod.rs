@@ -25,9 +25,9 @@ mod graph;
 mod plan;
 mod replay;
 mod step;
+mod timers;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use finwait_model::errno::Errno;
 use finwait_model::flow::Endpoint;
@@ -40,9 +40,11 @@ use crate::follow::{Ground, SERVER};
 use crate::host::Host;
 use crate::watch::Watch;
 use crate::world::HostId;
-use conn::Conns;
+use conn::{Conn, Conns};
+use event::Key;
 pub(crate) use event::{Act, EOF};
 use graph::Graph;
+use timers::Timers;
 
 /// All connections of a world, if they are known that way.
 #[derive(Debug)]
@@ -135,7 +137,7 @@ struct Station {
     links: Vec<usize>,
     /// When the first segment arrives.
     arrival: Instant,
-    timers: BinaryHeap<Reverse<(Instant, u64, u32)>>,
+    timers: Timers,
     wakes: VecDeque<(Fd, Ready)>,
     /// Where connections lead from here, by address and port.
     ways: Vec<(Endpoint, u32)>,
@@ -192,7 +194,7 @@ impl Pairs {
     #[inline]
     pub(crate) fn upcoming(&self, host: HostId) -> (Instant, Instant) {
         let station = &self.yard.stations[usize::from(host.0)];
-        (station.arrival, station.timers.peek().map_or(NEVER, |Reverse((at, ..))| *at))
+        (station.arrival, station.timers.first())
     }
     /// Has a bucket come or gone, or does one wait anew, since this was asked last?
     #[inline]
@@ -225,28 +227,27 @@ impl Pairs {
             ref links => links.iter().map(|link| first(*link)).min().unwrap_or(NEVER),
         };
         let end = conns.at(flight.slot).end(host);
-        self.event(flight.slot, end, Act::Arrival, Some(&flight), scene)
+        self.event(flight.slot, Key::new(end, Act::Arrival), Some(&flight), scene)
     }
     /// The timer that is due fires.
     pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {
         let host = scene.ground.host;
-        let timers = &mut self.yard.stations[usize::from(host.0)].timers;
-        let Some(Reverse((_, number, slot))) = timers.pop() else { return Ok(0) };
-        let conn = self.yard.conns.at(slot);
+        let Yard { stations, conns, .. } = &mut self.yard;
+        let pending = |conn: &Conn, number| conn.ends[conn.end(host)].delack == number;
+        let timers = &mut stations[usize::from(host.0)].timers;
+        let due = timers.take(scene.now, |slot, number| pending(conns.at(slot), number));
+        let Some(slot) = due else { return Ok(0) };
+        let conn = conns.at(slot);
         let end = conn.end(host);
-        if conn.ends[end].delack != number {
-            // It has been stopped.
-            return Ok(0);
-        }
         conn.ends[end].delack = 0;
-        self.event(slot, end, Act::Timer, None, scene)
+        self.event(slot, Key::new(end, Act::Timer), None, scene)
     }
-    /// accept(): the descriptor of whoever has waited longest.
+    /// accept(): the descriptor of whoever has waited longest, and for what it is ready.
     pub(crate) fn accept<W: Watch>(
         &mut self,
         listener: Fd,
         scene: &mut Scene<'_, '_, W>,
-    ) -> Result<Fd, Errno> {
+    ) -> Result<(Fd, Ready), Errno> {
         if self.gave_up.is_some() {
             return Err(Errno::EAGAIN);
         }
@@ -256,8 +257,9 @@ impl Pairs {
         let slot = door.queue.pop_front().ok_or(Errno::EAGAIN)?;
         door.coming -= 1;
         self.yard.conns.at(slot).accepted = true;
-        self.event(slot, SERVER, Act::Accept, None, scene)?;
-        Ok(self.yard.conns.fd(slot))
+        let fd = self.yard.conns.fd(slot);
+        let ready = self.event(slot, Key::new(SERVER, Act::Accept), None, scene)?;
+        Ok((fd, Ready(ready as u16)))
     }
     /// Any other call.
     pub(crate) fn call<W: Watch>(
@@ -277,7 +279,7 @@ impl Pairs {
             return Ok(0);
         }
         let end = conn.end(scene.ground.host);
-        self.event(slot, end, act, None, scene)
+        self.event(slot, Key::new(end, act), None, scene)
     }
     /// Something happens that is not known here.
     #[cold]
@@ -291,7 +293,7 @@ impl Pairs {
                 let times = edge.taken - edge.counted;
                 if times > 0 {
                     edge.counted = edge.taken;
-                    let host = land.hosts[edge.end];
+                    let host = land.hosts[usize::from(edge.end)];
                     let kernel = hosts[usize::from(host.0)].kernel_mut();
                     kernel.count_delta(&edge.effect.delta, times);
                 }

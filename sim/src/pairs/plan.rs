@@ -1,7 +1,7 @@
 //! In which scenarios connections are known that way: those in which nothing is left to chance, and
 //! whose applications do nothing but connect, accept, poll, send, receive and close.
 
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use finwait_model::flow::Endpoint;
 use finwait_model::time::Span;
@@ -9,6 +9,7 @@ use finwait_model::time::Span;
 use super::conn::Conns;
 use super::graph::Graph;
 use super::replay::Ground;
+use super::timers::Timers;
 use super::{Door, Land, Lane, Pairs, Station, Way, Yard};
 use crate::agenda::NEVER;
 use crate::app::{ClientPlan, CloseHow, RedisPlan, ServerPlan};
@@ -62,7 +63,7 @@ impl Pairs {
         let stations = hosts.iter().map(|host| Station {
             links: leads_to(*host).collect(),
             arrival: NEVER,
-            timers: BinaryHeap::new(),
+            timers: Timers::default(),
             wakes: VecDeque::new(),
             ways: Vec::new(),
             doors: Vec::new(),

@@ -117,8 +117,8 @@ impl Replay {
 
     /// Lets an event happen.
     fn step(&mut self, event: &Event, tape: &mut Tape) -> Result<u32, Errno> {
-        let Event { at: now, act, refused, .. } = *event;
-        let end = usize::from(event.end);
+        let Event { at: now, key } = *event;
+        let (end, refused) = (key.end(), key.is_refused());
         let limit = self.kernels[end].sysctl().tcp_max_tw_buckets;
         if refused {
             self.kernels[end].sysctl_mut().tcp_max_tw_buckets = 0;
@@ -127,7 +127,7 @@ impl Replay {
         let kernel = &mut self.kernels[end];
         let mut cx = Cx { now, sink: tape };
         let fd = self.fds[end].ok_or(Errno::EBADF);
-        let result = match act {
+        let result = match key.act() {
             Act::Connect => {
                 let fd = kernel.socket();
                 self.fds[end] = Some(fd);
@@ -143,9 +143,9 @@ impl Replay {
                 kernel.run_timers(&mut cx);
                 Ok(0)
             }
-            Act::Accept => kernel.accept(self.listener, &mut cx).map(|fd| {
+            Act::Accept => kernel.accept(self.listener, &mut cx).and_then(|fd| {
                 self.fds[end] = Some(fd);
-                0
+                kernel.poll(fd).map(|ready| u32::from(ready.0))
             }),
             Act::Poll => fd.and_then(|fd| kernel.poll(fd)).map(|ready| u32::from(ready.0)),
             Act::Send(bytes) => fd.and_then(|fd| kernel.send(fd, bytes, false, &mut cx)),
@@ -235,10 +235,9 @@ pub(super) fn learn(
     for event in past {
         // What it says was said when it was learnt.
         let _ = replay.step(event, &mut Tape::default());
-        replay.wakes(event.end.into());
+        replay.wakes(event.key.end());
     }
-    let Event { at: now, act, .. } = *event;
-    let end = usize::from(event.end);
+    let (now, end, act) = (event.at, event.key.end(), event.key.act());
     let flow = replay.flow(end);
     let flying = replay.flights[end].front().copied();
     let arriving = (act == Act::Arrival).then_some(flying).flatten();
@@ -281,7 +280,9 @@ pub(super) fn learn(
         && replay.flights.iter().all(VecDeque::is_empty);
     let effect = Effect {
         arrived: match &arriving {
-            Some(flying) => Some(arrived(flying, known, end).ok_or("an unusual arrival")?),
+            Some(flying) => {
+                Some(Box::new(arrived(flying, known, end).ok_or("an unusual arrival")?))
+            }
             None => None,
         },
         outs: outs(&tape, &numbers).ok_or("an unusual segment")?,
@@ -293,8 +294,8 @@ pub(super) fn learn(
         delack,
         write,
         leaves: end == CLIENT && stood && !kernel.is_hashed_sock(&after) && !change.has_bucket(),
-        change: (!Change::is_none(&change)).then_some(change),
-        delta: Kernel::delta(&mark, &marked),
+        change: (!Change::is_none(&change)).then_some(Box::new(change)),
+        delta: Box::new(Kernel::delta(&mark, &marked)),
         over,
     };
     Ok(Lesson { effect, name: replay.name(known), ambiguous })
@@ -318,7 +319,7 @@ fn outs(tape: &Tape, numbers: &Numbers) -> Option<Vec<Out>> {
             if let Note::BucketRefused { substate, .. } = note {
                 return (of == Of::Ours).then_some(Out::Refusal(substate));
             }
-            Some(Out::Note(note.with_flow(blank), of))
+            Some(Out::Note(Box::new(note.with_flow(blank)), of))
         }
     };
     tape.outs.iter().filter(tells).map(out).collect()
@@ -366,10 +367,10 @@ fn turns(kernel: &Kernel, before: &Timers, after: &Timers, now: Instant) -> Opti
     let turn = |before: Option<Armed>, after: Option<Armed>| match after {
         None => Turn::Idle,
         same if same == before => Turn::Stays,
-        Some(armed) => Turn::Armed((armed.expires - jiffies).0),
+        Some(armed) => Turn::Armed((armed.expires - jiffies).0 as u32),
     };
     let write = match turn(before.write, after.write) {
-        Turn::Armed(ticks) if ticks < clock.from_millis(PATIENT_MS).0 => return None,
+        Turn::Armed(ticks) if u64::from(ticks) < clock.from_millis(PATIENT_MS).0 => return None,
         // For how long depends on what was measured.
         Turn::Armed(_) => Turn::Armed(0),
         other => other,

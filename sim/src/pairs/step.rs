@@ -11,7 +11,7 @@ use super::conn::{Conn, Side, UNANSWERED};
 use super::event::{Act, Event, Key};
 use super::graph::{ALONE, Edge, OWN};
 use super::replay::{self, Lesson};
-use super::{Flight, Land, Pairs, Scene, Way};
+use super::{Door, Flight, Land, Pairs, Scene, Way};
 use crate::digest;
 use crate::follow::{CLIENT, SERVER};
 use crate::watch::Watch;
@@ -67,7 +67,7 @@ impl Pairs {
         if is_taken {
             self.give_up("ports whose last connection is not over");
         }
-        self.event(slot, CLIENT, Act::Connect, None, scene)
+        self.event(slot, Key::new(CLIENT, Act::Connect), None, scene)
     }
 
     /// Something happens to a connection. Says what a system call says.
@@ -75,31 +75,26 @@ impl Pairs {
     pub(super) fn event<W: Watch>(
         &mut self,
         slot: u32,
-        end: usize,
-        act: Act,
+        key: Key,
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) -> Result<u32, Errno> {
-        let now = scene.now;
-        let conn = self.yard.conns.at(slot);
-        let land = &mut self.lands[conn.land as usize];
-        if end == SERVER && conn.ends[SERVER].iss == Seq(0) {
-            let door = &mut self.yard.doors[conn.door as usize];
-            door.coming += 1;
-            if door.fd.is_none() || 2 * door.coming > door.room {
+        let Self { lands, yard, .. } = self;
+        let conn = yard.conns.at(slot);
+        let land = &mut lands[conn.land as usize];
+        if key.end() == SERVER && conn.ends[SERVER].iss == Seq(0) {
+            let door = &mut yard.doors[conn.door as usize];
+            if !conn.knock(land, door, scene.now) {
                 self.give_up("nobody who listens, or a backlog that may be short");
-                return act.says_nothing();
+                return key.act().says_nothing();
             }
-            let side = &mut conn.ends[SERVER];
-            side.iss = land.numbering[SERVER].iss(side.flow, now);
-            conn.unusual |= is_near_zero(side.iss.0);
         }
-        conn.events.push(Event { at: now, act, end: end as u8, refused: false });
-        let edge = match look_up(conn, land, (end, act), flight, scene) {
+        conn.events.push(Event { at: scene.now, key });
+        let edge = match look_up(conn, land, key, flight, scene) {
             Ok(edge) => edge,
             Err(why) => {
                 self.give_up(why);
-                return act.says_nothing();
+                return key.act().says_nothing();
             }
         };
         let taken = land.graph.take(edge);
@@ -111,7 +106,7 @@ impl Pairs {
         if taken.is_quiet {
             return effect.result;
         }
-        let odd = self.yard.happen(slot, end, effect, flight, scene);
+        let odd = yard.happen(slot, key.end(), effect, flight, scene);
         let (result, over) = (effect.result, effect.over);
         if over {
             self.end(slot);
@@ -170,6 +165,15 @@ impl Conn {
         self.unusual |= is_near_zero(iss.0);
         (self.began, self.place, self.live) = (now, Some(place), true);
     }
+    /// It comes to its listener. Is there room?
+    #[inline]
+    fn knock(&mut self, land: &Land, door: &mut Door, now: Instant) -> bool {
+        let side = &mut self.ends[SERVER];
+        side.iss = land.numbering[SERVER].iss(side.flow, now);
+        self.unusual |= is_near_zero(side.iss.0);
+        door.coming += 1;
+        door.fd.is_some() && 2 * door.coming <= door.room
+    }
 }
 
 /// Numbers so near to zero are worked out by themselves.
@@ -184,7 +188,7 @@ const fn is_near_zero(number: u32) -> bool {
 fn look_up<W: Watch>(
     conn: &mut Conn,
     land: &mut Land,
-    (end, act): (usize, Act),
+    key: Key,
     flight: Option<&Flight>,
     scene: &Scene<'_, '_, W>,
 ) -> Result<u32, &'static str> {
@@ -192,42 +196,37 @@ fn look_up<W: Watch>(
         return Err(why);
     }
     let kernel = &*scene.ground.kernel;
-    if end == CLIENT && conn.has_lost_bucket(kernel) {
+    if key.end() == CLIENT && conn.has_lost_bucket(kernel) {
         return Err("a bucket that is gone before its connection");
     }
     let payload = flight.is_some_and(|flight| flight.payload);
-    let matters = payload || matches!(act, Act::Send(_));
-    let aged = if matters { age(conn, (end, act), scene.now, kernel) } else { Some(0) };
-    let key = Key::new(end, act, aged.unwrap_or(NEVER_CAME));
+    let matters = payload || key.sends();
+    let aged = if matters { age(conn, key, scene.now, kernel) } else { Some(0) };
+    let key = key.aged(aged.unwrap_or(NEVER_CAME));
     if conn.unusual || aged.is_none() {
         conn.node = ALONE;
-        return learn(conn, land, end, key, kernel);
+        return learn(conn, land, key, kernel);
     }
-    let Some(edge) = land.graph.find(conn.node, key) else {
-        return learn(conn, land, end, key, kernel);
+    let Some(mut edge) = land.graph.find(conn.node, key) else {
+        return learn(conn, land, key, kernel);
     };
-    if land.graph.edges[edge as usize].makes_bucket && kernel.bucket_room() == 0 {
-        let Some(edge) = land.graph.find(conn.node, key.refused()) else {
-            return learn(conn, land, end, key, kernel);
+    let mut known = &land.graph.edges[edge as usize];
+    if known.makes_bucket && kernel.bucket_room() == 0 {
+        let Some(refused) = land.graph.find(conn.node, key.refused()) else {
+            return learn(conn, land, key, kernel);
         };
         conn.is_refused();
-        return known(conn, land, edge);
+        (edge, known) = (refused, &land.graph.edges[refused as usize]);
     }
-    known(conn, land, edge)
-}
-
-/// An edge that is known, unless it is time to look whether it is still the same.
-#[inline]
-fn known(conn: &Conn, land: &mut Land, edge: u32) -> Result<u32, &'static str> {
-    let known = &land.graph.edges[edge as usize];
+    // Now and then it is time to look whether it is still the same.
     if known.taken == known.check_at { check(conn, land, edge) } else { Ok(edge) }
 }
 
 /// For how many ticks no payload had come at an end where some comes or leaves; `None` if that or the
 /// time since some left is so long that the event is not alike for others.
-fn age(conn: &Conn, (end, act): (usize, Act), now: Instant, kernel: &Kernel) -> Option<u16> {
-    let Side { sent, received, .. } = conn.ends[end];
-    if act != Act::Arrival && now.since(sent) > UNANSWERED {
+fn age(conn: &Conn, key: Key, now: Instant, kernel: &Kernel) -> Option<u16> {
+    let Side { sent, received, .. } = conn.ends[key.end()];
+    if key.sends() && now.since(sent) > UNANSWERED {
         return None;
     }
     if received == Instant::ZERO {
@@ -256,11 +255,9 @@ impl Land {
 fn learn(
     conn: &mut Conn,
     land: &mut Land,
-    end: usize,
-    key: Key,
+    mut key: Key,
     kernel: &Kernel,
 ) -> Result<u32, &'static str> {
-    let mut key = key;
     let mut lesson = land.work_out(conn)?;
     if lesson.effect.makes_bucket() && kernel.bucket_room() == 0 {
         conn.is_refused();
@@ -268,7 +265,7 @@ fn learn(
         lesson = land.work_out(conn)?;
     }
     let to = if conn.unusual { ALONE } else { land.graph.node(lesson.name) };
-    let edge = Edge::new(lesson.effect, end, to);
+    let edge = Edge::new(lesson.effect, key.end(), to);
     if conn.node == ALONE || lesson.ambiguous {
         return Ok(land.graph.keep_alone(edge));
     }
