@@ -123,13 +123,19 @@ pub enum Note {
 
 impl Note {
     /// Is it one of the many that only pass: nothing began or ended, and nothing was taken away? A
-    /// socket's steps from state to state once it is connected, timers, and segments thrown away.
+    /// socket's steps from state to state, but for connect() that has found its port and one that
+    /// fails; timers; segments thrown away; and the end of a socket of which another note says more:
+    /// that there is a bucket now, or none.
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::State { from, to, .. } => {
-                !matches!(from, TcpState::SynSent) && !matches!(to, TcpState::SynSent)
-            }
-            Self::Timer { .. } | Self::Drop { .. } => true,
+            Self::State { flow, from, to } => match (from, to) {
+                (_, TcpState::SynSent) => flow.sport == 0,
+                (TcpState::SynSent, TcpState::Close) => false,
+                _ => true,
+            },
+            Self::Timer { .. }
+            | Self::Drop { .. }
+            | Self::Destroyed { why: SockEnd::ToBucket | SockEnd::BucketRefused, .. } => true,
             Self::BucketBorn { .. }
             | Self::BucketRefused { .. }
             | Self::BucketTimeWait { .. }

@@ -177,14 +177,21 @@ impl Clock {
     /// The tick that has begun last at `now`.
     pub const fn jiffies(self, now: Instant) -> Jiffies {
         let ns = now.ns + self.uptime_ns;
-        // Every segment asks several times. A division by a constant is a multiplication.
-        let ticks = match self.hz {
-            1000 => ns / 1_000_000,
-            250 => ns / 4_000_000,
-            100 => ns / 10_000_000,
-            _ => ns / self.tick_ns(),
+        Jiffies(self.whole_ticks(ns) + self.boot_jiffies)
+    }
+    /// How often a tick fits into so many nanoseconds. Every segment asks several times, so it is a
+    /// multiplication instead of a division: by 2^64 / tick, rounded down, which is too little by one
+    /// at most.
+    const fn whole_ticks(self, ns: u64) -> u64 {
+        let (tick, factor) = match self.hz {
+            1000 => (1_000_000, u64::MAX / 1_000_000),
+            250 => (4_000_000, u64::MAX / 4_000_000),
+            300 => (3_333_333, u64::MAX / 3_333_333),
+            100 => (10_000_000, u64::MAX / 10_000_000),
+            _ => (self.tick_ns(), u64::MAX / self.tick_ns()),
         };
-        Jiffies(ticks + self.boot_jiffies)
+        let ticks = ((ns as u128 * factor as u128) >> 64) as u64;
+        ticks + (ns - ticks * tick >= tick) as u64
     }
     /// When tick `j` begins; the run's beginning if that was before it.
     pub const fn instant(self, j: Jiffies) -> Instant {
@@ -252,6 +259,24 @@ mod tests {
             (7, "7ns"),
         ] {
             assert_eq!(Span { ns }.to_string(), text);
+        }
+    }
+
+    proptest::proptest! {
+        /// At any time, and around the beginning of any tick.
+        #[test]
+        fn whole_ticks_are_a_division(
+            hz in proptest::sample::select(std::vec![100u32, 250, 300, 1000, 77]),
+            ns in proptest::prelude::any::<u64>(),
+            nth in proptest::prelude::any::<u64>(),
+            off in 0u64..3,
+        ) {
+            let clock = Clock::new(hz, 0);
+            let tick = clock.tick_ns();
+            let near = (nth % (u64::MAX / tick)) * tick;
+            for ns in [ns, u64::MAX, (near + off).saturating_sub(1)] {
+                proptest::prop_assert_eq!(clock.whole_ticks(ns), ns / tick);
+            }
         }
     }
 

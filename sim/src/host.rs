@@ -51,36 +51,35 @@ struct Plans {
     timer: Instant,
     /// When each application is due.
     apps: Agenda,
-    /// The earliest of them and whose it is.
-    first_app: (Instant, usize),
+    /// When the first of all that is.
+    first: Instant,
 }
 
 impl Plans {
     fn new(stack: &Stack, apps: &[App]) -> Self {
         let timer = stack.next_timer().unwrap_or(NEVER);
         let agenda = Agenda::new(apps.len().max(1));
-        let mut plans = Self { timer, apps: agenda, first_app: (NEVER, 0) };
+        let mut plans = Self { timer, apps: agenda, first: NEVER };
         for (index, app) in apps.iter().enumerate() {
             plans.apps.set(index, app.due().unwrap_or(NEVER));
         }
-        plans.find_first();
+        plans.set_timer(timer);
         plans
     }
     #[inline]
-    fn set_app(&mut self, index: usize, due: Instant) {
-        if self.apps.at(index) == due {
-            return;
-        }
-        self.apps.set(index, due);
-        if self.first_app.1 == index {
-            self.find_first();
-        } else {
-            self.first_app = self.first_app.min((due, index));
-        }
+    fn set_timer(&mut self, timer: Instant) {
+        self.timer = timer;
+        self.first = timer.min(self.apps.first());
     }
-    /// Among equals the application that stands first.
-    fn find_first(&mut self) {
-        self.first_app = (self.apps.first(), self.apps.first_place());
+    #[inline]
+    fn set_app(&mut self, index: usize, due: Instant) {
+        self.apps.set(index, due);
+        self.first = self.timer.min(self.apps.first());
+    }
+    /// The application that is due first; among equals the one that stands first.
+    #[inline]
+    fn first_app(&self) -> AppId {
+        AppId(self.apps.first_and_place().1 as u16)
     }
 }
 
@@ -238,18 +237,16 @@ impl Host {
     }
     /// When it does something next by itself; [`NEVER`] if nothing is planned.
     #[inline]
-    pub(crate) fn next_own(&self) -> Instant {
-        self.plans.timer.min(self.plans.first_app.0)
+    pub(crate) const fn next_own(&self) -> Instant {
+        self.plans.first
     }
     /// The earliest step; [`Step`] orders equal times.
     #[inline]
     fn next_step(&self, network: &Network) -> (Instant, Step) {
         let mut best = (network.next_arrival(self.id), Step::Arrival);
-        if self.plans.timer < best.0 {
-            best = (self.plans.timer, Step::Timer);
-        }
-        if self.plans.first_app.0 < best.0 {
-            best = (self.plans.first_app.0, Step::App);
+        let own = self.plans.first;
+        if own < best.0 {
+            best = (own, if self.plans.timer == own { Step::Timer } else { Step::App });
         }
         best
     }
@@ -267,7 +264,7 @@ impl Host {
                 Step::Arrival => self.arrival(at, network, watch),
                 Step::Timer => self.timers(at, network, watch),
                 Step::App => {
-                    let app = AppId(self.plans.first_app.1 as u16);
+                    let app = self.plans.first_app();
                     watch.begins(at, self.id, Trigger::App(app));
                     self.act(app, Act::Due, at, network, watch);
                 }
@@ -278,43 +275,42 @@ impl Host {
                 }
             }
             watch.stepped(&self.stack);
-            self.plans.timer = self.stack.next_timer().unwrap_or(NEVER);
+            self.look_at_timers();
             debug_assert!(
                 step != Step::Timer || self.plans.timer > at,
                 "invariant: every timer that was due has run"
             );
         }
     }
-    /// Does the next thing that happens here, where it is known how connections go on.
+    /// Does what happens here next, at that time, where it is known how connections go on.
     #[inline]
-    pub(crate) fn step_pairs(&mut self, network: &mut Network, watch: &mut impl Watch) {
+    pub(crate) fn step_pairs(
+        &mut self,
+        at: Instant,
+        network: &mut Network,
+        watch: &mut impl Watch,
+    ) {
         let Some(pairs) = network.pairs() else { return };
         let (arrival, fires) = pairs.upcoming(self.id);
-        let timer = fires.min(self.plans.timer);
-        let app = self.plans.first_app.0;
-        let at = if arrival <= timer && arrival <= app {
-            self.step_pair(false, arrival, network, watch);
-            arrival
-        } else if self.plans.timer < fires && self.plans.timer <= app {
+        if arrival == at {
+            self.step_pair(false, at, network, watch);
+        } else if fires == at {
             // Of one tick, the timers of sockets come before those of buckets.
-            self.timers(self.plans.timer, network, watch);
-            self.plans.timer = self.stack.next_timer().unwrap_or(NEVER);
+            self.step_pair(true, at, network, watch);
+        } else if self.plans.timer == at {
+            self.timers(at, network, watch);
+            self.look_at_timers();
             return;
-        } else if fires <= app {
-            self.step_pair(true, fires, network, watch);
-            fires
         } else {
-            let due = AppId(self.plans.first_app.1 as u16);
-            self.act(due, Act::Due, app, network, watch);
-            app
-        };
+            self.act(self.plans.first_app(), Act::Due, at, network, watch);
+        }
         while let Some((fd, ready)) = network.pairs().and_then(|pairs| pairs.next_wake(self.id)) {
             if let Some(app) = self.conns.owner(fd) {
                 self.act(app, Act::Wake(fd, ready), at, network, watch);
             }
         }
         if network.pairs().is_some_and(Pairs::has_touched_buckets) {
-            self.plans.timer = self.stack.next_timer().unwrap_or(NEVER);
+            self.look_at_timers();
         }
     }
     #[inline]
@@ -344,8 +340,13 @@ impl Host {
         let Self { id, stack, tally, .. } = self;
         let mut ground = Ground { host: *id, kernel: stack.kernel_mut(), tally, watch };
         if network.catch_up(next, stop, &mut ground) {
-            self.plans.timer = self.stack.next_timer().unwrap_or(NEVER);
+            self.look_at_timers();
         }
+    }
+    /// When does the kernel's next timer fire?
+    #[inline]
+    fn look_at_timers(&mut self) {
+        self.plans.set_timer(self.stack.next_timer().unwrap_or(NEVER));
     }
     /// The same before the end of a run, when nothing else is left.
     pub(crate) fn finish(&mut self, end: Instant, network: &mut Network, watch: &mut impl Watch) {
@@ -395,11 +396,12 @@ impl Host {
         let tap = Tap { at, host: *id, answers: None, network, wires, tally, watch };
         let mut cx = AppCx::new(at, app, stack, conns, tap);
         let index = usize::from(app.0);
+        let app_at = &mut apps[index];
         match act {
-            Act::Due => apps[index].run(&mut cx),
-            Act::Wake(fd, ready) => apps[index].wake(fd, ready, &mut cx),
+            Act::Due => app_at.run(&mut cx),
+            Act::Wake(fd, ready) => app_at.wake(fd, ready, &mut cx),
         }
-        plans.set_app(index, apps[index].due().unwrap_or(NEVER));
+        plans.set_app(index, app_at.due().unwrap_or(NEVER));
     }
     /// Adds what left this host, and how its counters stand, to a fingerprint.
     pub(crate) fn digest_into(&self, digest: &mut Digest) {

@@ -139,11 +139,12 @@ impl World {
     /// thing at its time whatever the others do, and what they send it arrives later.
     fn run_pairs(&mut self, end: Instant, watch: &mut impl Watch) {
         while self.network.gave_up().is_none() {
-            if self.network.agenda().first() >= end {
+            let (at, place) = self.network.agenda().first_and_place();
+            if at >= end {
                 return;
             }
-            let host = &mut self.hosts[self.network.agenda().first_place()];
-            host.step_pairs(&mut self.network, watch);
+            let host = &mut self.hosts[place];
+            host.step_pairs(at, &mut self.network, watch);
             self.network.plan_pairs(host.id(), host.next_own());
         }
         // Nothing that could still happen is of any use.

@@ -7,6 +7,7 @@ use finwait_model::time::{Instant, Span};
 
 use super::later::{Delay, Later};
 use super::{AppCx, Got, Phase, Tally};
+use crate::agenda::NEVER;
 use crate::follow::{AppTotal, Begun};
 use crate::latencies::Latencies;
 use crate::rng::Stream;
@@ -143,15 +144,10 @@ impl Client {
         &self.plan
     }
     pub(crate) fn due(&self) -> Option<Instant> {
-        let mut first = self.next_open;
-        for queue in [&self.thinking, &self.retrying, &self.holding, &self.waiting] {
-            if let Some(at) = queue.due()
-                && first.is_none_or(|f| at < f)
-            {
-                first = Some(at);
-            }
-        }
-        first
+        let queues = [&self.thinking, &self.retrying, &self.holding, &self.waiting];
+        let first = queues.into_iter().map(Later::first).min().unwrap_or(NEVER);
+        let first = first.min(self.next_open.unwrap_or(NEVER));
+        (first != NEVER).then_some(first)
     }
     pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
         if self.next_open.is_some_and(|at| at <= cx.now) {

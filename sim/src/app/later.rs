@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use finwait_model::kernel::Fd;
 use finwait_model::time::{Instant, Span};
 
+use crate::agenda::NEVER;
 use crate::rng::Stream;
 
 /// A delay: always the same, or evenly distributed between two ends.
@@ -41,6 +42,8 @@ impl Delay {
 pub(crate) struct Later {
     delay: Delay,
     queue: Queue,
+    /// When the first one is due.
+    first: Instant,
 }
 
 #[derive(Debug)]
@@ -56,7 +59,7 @@ impl Later {
         } else {
             Queue::Heap { heap: BinaryHeap::new(), next_number: 0 }
         };
-        Self { delay, queue }
+        Self { delay, queue, first: NEVER }
     }
     /// Sets a descriptor; says whether it is due at once, and then does not keep it.
     pub(crate) fn set(&mut self, now: Instant, fd: Fd, stream: &mut Stream) -> bool {
@@ -64,6 +67,7 @@ impl Later {
             return true;
         }
         let at = now + self.delay.draw(stream);
+        self.first = self.first.min(at);
         match &mut self.queue {
             Queue::Ring(ring) => ring.push_back((at, fd)),
             Queue::Heap { heap, next_number } => {
@@ -74,20 +78,29 @@ impl Later {
         false
     }
     pub(crate) fn due(&self) -> Option<Instant> {
-        match &self.queue {
-            Queue::Ring(ring) => ring.front().map(|e| e.0),
-            Queue::Heap { heap, .. } => heap.peek().map(|e| e.0.0),
-        }
+        (self.first != NEVER).then_some(self.first)
+    }
+    /// The same, or [`NEVER`].
+    pub(crate) const fn first(&self) -> Instant {
+        self.first
     }
     /// The next descriptor that is due by now.
     pub(crate) fn take(&mut self, now: Instant) -> Option<Fd> {
-        if self.due()? > now {
+        if self.first > now {
             return None;
         }
-        match &mut self.queue {
-            Queue::Ring(ring) => ring.pop_front().map(|e| e.1),
-            Queue::Heap { heap, .. } => heap.pop().map(|e| e.0.2),
-        }
+        let (taken, next) = match &mut self.queue {
+            Queue::Ring(ring) => {
+                let taken = ring.pop_front().map(|e| e.1);
+                (taken, ring.front().map(|e| e.0))
+            }
+            Queue::Heap { heap, .. } => {
+                let taken = heap.pop().map(|e| e.0.2);
+                (taken, heap.peek().map(|e| e.0.0))
+            }
+        };
+        self.first = next.unwrap_or(NEVER);
+        taken
     }
 }
 

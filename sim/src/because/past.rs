@@ -130,8 +130,11 @@ impl Pasts {
     }
     /// What is remembered of a flow.
     pub(super) fn find(&self, flow: FourTuple) -> Option<Past> {
-        let place = self.place(flow)?;
-        let Entry { orphaned, fatal, orphaned_at, fatal_at, .. } = self.entries[place];
+        self.place(flow).map(|place| self.at(place))
+    }
+    /// What an entry remembers.
+    fn at(&self, place: usize) -> Past {
+        let Entry { flow, orphaned, fatal, orphaned_at, fatal_at } = self.entries[place];
         let fatal = fatal.map(|kind| match kind {
             Kind::BucketRefused(substate) => {
                 let Refusal { count, limit, next_expiry } = self.refusals[place];
@@ -143,10 +146,10 @@ impl Pasts {
             Kind::RequestDied(why) => Fatal::RequestDied(why),
         });
         let orphaned = orphaned.map(|state| (orphaned_at, state));
-        Some(Past { flow, orphaned, fatal: fatal.map(|fatal| (fatal_at, fatal)) })
+        Past { flow, orphaned, fatal: fatal.map(|fatal| (fatal_at, fatal)) }
     }
-    fn forget(&mut self, flow: FourTuple) {
-        if let Some(place) = self.place(flow) {
+    fn forget_at(&mut self, place: Option<usize>) {
+        if let Some(place) = place {
             self.marks[place / WAYS][place % WAYS] = 0;
         }
     }
@@ -217,15 +220,16 @@ impl Pasts {
             Note::Destroyed { flow, state, why } => (flow, Fatal::Destroyed(state, why)),
             Note::Orphaned { flow, state } => return self.orphan(flow, at, state),
             // A new connection has nothing to do with what the last one on these ports did.
-            Note::RequestBorn { flow } => return self.forget(flow),
+            Note::RequestBorn { flow } => return self.forget_at(self.place(flow)),
             // Of a flow whose port is not known yet nothing is remembered.
             Note::State { flow, to: TcpState::SynSent, .. } if flow.sport == 0 => {
                 self.renewed = Some((at, flow, None));
                 return;
             }
             Note::State { flow, to: TcpState::SynSent, .. } => {
-                self.renewed = Some((at, flow, self.find(flow)));
-                return self.forget(flow);
+                let place = self.place(flow);
+                self.renewed = Some((at, flow, place.map(|place| self.at(place))));
+                return self.forget_at(place);
             }
             Note::State { flow, from: TcpState::SynSent, to: TcpState::Close } => {
                 match self.renewed {

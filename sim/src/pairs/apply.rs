@@ -2,7 +2,6 @@
 //! leave, buckets and timers are set, and whoever waits is woken.
 
 use finwait_model::segment::Segment;
-use finwait_model::seq::Seq;
 use finwait_model::sink::Note;
 use finwait_model::time::Instant;
 use finwait_model::track::{Change, Origin, Since};
@@ -10,13 +9,14 @@ use finwait_model::track::{Change, Origin, Since};
 use super::conn::{Conn, Side, UNANSWERED};
 use super::effect::{Effect, Leaves, Numbers, Out, Turn, Whom};
 use super::replay::Recent;
-use super::{Flight, Lane, Scene, Station, Yard};
+use super::timers::Timer;
+use super::{Flight, Lane, Scene, Station, Toward, Yard};
 use crate::link::Fate;
 use crate::watch::{Sent, Watch};
 
 impl Yard {
     /// An event happens. Says of what nothing is known, if there is such a thing.
-    #[inline]
+    #[inline(always)]
     pub(super) fn happen<W: Watch>(
         &mut self,
         slot: u32,
@@ -25,15 +25,26 @@ impl Yard {
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) -> Option<&'static str> {
-        let Self { conns, lanes, stations, doors, .. } = self;
+        let Self { conns, stations, doors, .. } = self;
         let conn = conns.at(slot);
         if let Some(flight) = flight {
             conn.ends[end].hear(effect, flight, scene.now);
         }
-        if !effect.outs.is_empty() {
-            let irs = conn.ends[1 - end].iss;
-            let mut out = Departure { slot, side: &mut conn.ends[end], irs, lanes, stations };
-            out.depart(effect, flight, scene);
+        if !effect.is_silent() {
+            let (side, irs) = (&conn.ends[end], conn.ends[1 - end].iss);
+            let val = scene.ground.kernel.stamp(scene.now).wrapping_add(side.offset);
+            let ecr = side.recent.val;
+            let numbers = Numbers { flow: side.flow, iss: side.iss, irs, val, ecr };
+            let mut out = Departure { slot, end, side: &mut conn.ends[end], stations };
+            if let Some(leaves) = &effect.outs.unseen {
+                out.send(leaves, &numbers, scene);
+            }
+            if !effect.outs.rest.is_empty() {
+                out.depart(effect, numbers, flight, scene);
+            }
+        }
+        if !effect.does_more {
+            return None;
         }
         if let Some(change) = &effect.change {
             conn.change(end, change, scene);
@@ -66,7 +77,7 @@ impl Yard {
                 self.armed += 1;
                 side.delack = self.armed;
                 let at = scene.ground.kernel.fires(scene.now, ticks.into());
-                station.timers.arm(ticks, at, self.armed, slot);
+                station.timers.arm(ticks, Timer { at, number: self.armed, slot, end });
             }
         }
         let since = match effect.write {
@@ -82,37 +93,30 @@ impl Yard {
 /// From where something leaves, and where it goes.
 struct Departure<'a> {
     slot: u32,
+    end: usize,
     side: &'a mut Side,
-    irs: Seq,
-    lanes: &'a mut [Lane],
     stations: &'a mut [Station],
 }
 
 impl Departure<'_> {
-    /// Segments leave, and the kernel says something.
-    #[inline]
+    /// The kernel says something, and segments leave of which whoever watches hears.
     fn depart<W: Watch>(
         &mut self,
         effect: &Effect,
+        numbers: Numbers,
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) {
-        let val = scene.ground.kernel.stamp(scene.now).wrapping_add(self.side.offset);
-        let Side { flow, iss, recent, .. } = *self.side;
-        let numbers = Numbers { flow, iss, irs: self.irs, val, ecr: recent.val };
-        for out in &effect.outs {
+        let flow = numbers.flow;
+        for out in &effect.outs.rest {
             match out {
                 Out::Segment(leaves) => {
                     self.send(leaves, &numbers, scene);
-                    if leaves.cause.is_reset() {
+                    if leaves.is_reset() {
                         let arrived = effect.arrived.as_deref().zip(flight);
-                        tell(
-                            leaves,
-                            &numbers,
-                            arrived,
-                            &self.lanes[self.side.link as usize],
-                            scene,
-                        );
+                        let Toward { host, lane } = self.side.toward;
+                        let lane = &self.stations[usize::from(host)].lanes[usize::from(lane)];
+                        tell(leaves, numbers, arrived, lane, scene);
                     }
                 }
                 Out::Note(note, of) => {
@@ -135,27 +139,26 @@ impl Departure<'_> {
         }
     }
     /// A segment leaves.
-    #[inline]
+    #[inline(always)]
     fn send<W: Watch>(&mut self, leaves: &Leaves, numbers: &Numbers, scene: &mut Scene<'_, '_, W>) {
         let now = scene.now;
         let payload = leaves.has_payload();
-        if payload {
-            self.side.sent = now;
-        }
+        self.side.sent = if payload { now } else { self.side.sent };
         let (outline, words, stamp) = leaves.words(numbers);
         scene.ground.tally.followed(1).outline(now, self.side.words, outline, words, stamp);
-        let lane = &mut self.lanes[self.side.link as usize];
+        let host = usize::from(self.side.toward.host);
+        let station = &mut self.stations[host];
+        let lane = &mut station.lanes[usize::from(self.side.toward.lane)];
         let at = now + lane.delay;
-        let (val, ecr) = ((stamp >> 32) as u32, stamp as u32);
-        if lane.flights.is_empty() {
-            let host = usize::from(lane.to.0);
-            let station = &mut self.stations[host];
-            station.arrival = station.arrival.min(at);
+        if at < station.arrival {
+            station.arrival = at;
             if at < scene.agenda.at(host) {
                 scene.agenda.set(host, at);
             }
         }
-        lane.flights.push_back(Flight { at, sent: now, slot: self.slot, payload, val, ecr });
+        let (val, ecr) = ((stamp >> 32) as u32, stamp as u32);
+        let (slot, end) = (self.slot, 1 - self.end as u8);
+        lane.flights.push_back(Flight { at, sent: now, slot, end, payload, val, ecr });
     }
 }
 
@@ -166,9 +169,7 @@ impl Side {
         if effect.takes_stamp {
             self.recent = Recent { val: flight.val, came: now, sent: flight.sent };
         }
-        if effect.takes_data {
-            self.received = now;
-        }
+        self.received = if effect.takes_data { now } else { self.received };
     }
 }
 
@@ -192,7 +193,7 @@ impl Conn {
 #[cold]
 fn tell<W: Watch>(
     leaves: &Leaves,
-    numbers: &Numbers,
+    numbers: Numbers,
     arrived: Option<(&Leaves, &Flight)>,
     lane: &Lane,
     scene: &mut Scene<'_, '_, W>,
@@ -203,7 +204,7 @@ fn tell<W: Watch>(
         arrived.segment(&Numbers { flow, iss, irs, val: flight.val, ecr: flight.ecr })
     });
     let answers: Option<&Segment> = arrived.as_ref();
-    let (segment, cause) = (&leaves.segment(numbers), leaves.cause);
+    let (segment, cause) = (&leaves.segment(&numbers), leaves.cause);
     let (at, fate) = (scene.now, Fate::Arrives(scene.now + lane.delay));
     let host = scene.ground.host;
     scene.ground.watch.sent(&Sent { at, host, segment, cause, answers, fate });

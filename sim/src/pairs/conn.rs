@@ -6,6 +6,7 @@ use finwait_model::seq::Seq;
 use finwait_model::time::{Instant, Span};
 use finwait_model::track::Place;
 
+use super::Toward;
 use super::event::Event;
 use super::graph::{ALONE, Node};
 use super::replay::{Known, PATIENT_MS, Recent};
@@ -35,6 +36,8 @@ pub(super) struct Conn {
     pub began: Instant,
     /// Its bucket was made.
     pub has_bucket: bool,
+    /// It has come to its listener.
+    pub has_knocked: bool,
     pub accepted: bool,
     /// Its numbers are too near to zero, which means "none" in many places.
     pub unusual: bool,
@@ -50,8 +53,8 @@ pub(super) struct Side {
     pub flow: FourTuple,
     /// The same as [`crate::digest::ends`] has it.
     pub words: (u64, u64),
-    /// Its link.
-    pub link: u32,
+    /// Where what it sends goes.
+    pub toward: Toward,
     /// Its initial sequence number, zero before it is drawn.
     pub iss: Seq,
     /// The offset of its timestamps.
@@ -79,6 +82,7 @@ impl Conn {
             place: None,
             began: Instant::ZERO,
             has_bucket: false,
+            has_knocked: false,
             accepted: false,
             unusual: false,
             live: false,
@@ -95,11 +99,11 @@ impl Conn {
     pub(super) fn too_old(&self, now: Instant) -> Option<&'static str> {
         (now.since(self.began) > LONGEST).then_some("a connection that lasts long")
     }
-    /// Is its bucket gone before it is?
+    /// Is its bucket gone, which was made before?
     #[inline]
     pub(super) fn has_lost_bucket(&self, kernel: &Kernel) -> bool {
         let flow = self.ends[CLIENT].flow;
-        self.has_bucket && self.place.is_none_or(|place| !kernel.bucket_stands(place, flow))
+        self.place.is_none_or(|place| !kernel.bucket_stands(place, flow))
     }
     /// The same as [`Self::too_old`] for one to which nothing happens.
     pub(super) fn oddity(&self, now: Instant) -> Option<&'static str> {
@@ -147,8 +151,9 @@ impl Conns {
     pub(super) fn close(&mut self, slot: u32) {
         let conn = &mut self.all[slot as usize];
         conn.generation = conn.generation.wrapping_add(1);
-        (conn.live, conn.accepted, conn.unusual) = (false, false, false);
-        (conn.node, conn.place, conn.has_bucket) = (ALONE, None, false);
+        (conn.live, conn.has_knocked, conn.accepted) = (false, false, false);
+        (conn.node, conn.place) = (ALONE, None);
+        (conn.has_bucket, conn.unusual) = (false, false);
         conn.events.clear();
         self.free.push(slot);
     }

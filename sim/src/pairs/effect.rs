@@ -36,6 +36,7 @@ pub(super) struct Leaves {
     acks: bool,
     stamped: bool,
     payload: bool,
+    resets: bool,
     /// It without its numbers.
     blank: Box<Segment>,
 }
@@ -61,12 +62,17 @@ impl Leaves {
             acks,
             stamped: stamp.is_some(),
             payload: segment.len > 0,
+            resets: cause.is_reset(),
             blank: Box::new(blank),
         })
     }
     /// Does it bring payload?
     pub(super) const fn has_payload(&self) -> bool {
         self.payload
+    }
+    /// Is it a RST?
+    pub(super) const fn is_reset(&self) -> bool {
+        self.resets
     }
     /// What a digest takes of it: sequence numbers, and timestamps.
     #[inline(always)]
@@ -100,6 +106,36 @@ pub(super) enum Out {
     Note(Box<Note>, Of),
     /// That it has refused a bucket, of that substate.
     Refusal(TcpState),
+}
+
+/// Everything that comes out of a kernel in one event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Outs {
+    /// The only segment, if whoever watches does not hear of it: then it does not matter what is said
+    /// before it and what behind.
+    pub unseen: Option<Leaves>,
+    /// All others, in their order.
+    pub rest: Vec<Out>,
+}
+
+impl Outs {
+    pub(super) fn of(mut all: Vec<Out>) -> Self {
+        let mut places = (0..all.len()).filter(|place| matches!(all[*place], Out::Segment(_)));
+        let unseen = match (places.next(), places.next()) {
+            (Some(place), None) => match &all[place] {
+                Out::Segment(leaves) if !leaves.resets => Some((place, leaves.clone())),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some((place, _)) = unseen {
+            all.remove(place);
+        }
+        Self { unseen: unseen.map(|(_, leaves)| leaves), rest: all }
+    }
+    fn are_none(&self) -> bool {
+        self.unseen.is_none() && self.rest.is_empty()
+    }
 }
 
 /// Of which flow something is said.
@@ -153,7 +189,7 @@ pub(super) enum Whom {
 pub(super) struct Effect {
     /// The segment whose arrival the event is.
     pub arrived: Option<Box<Leaves>>,
-    pub outs: Vec<Out>,
+    pub outs: Outs,
     pub wakes: Vec<(Whom, Ready)>,
     /// What the system call says.
     pub result: Result<u32, Errno>,
@@ -169,16 +205,23 @@ pub(super) struct Effect {
     pub delta: Box<Delta>,
     /// Nothing is left of the connection but buckets.
     pub over: bool,
+    /// Whether it does any of these: the host's tables change, somebody is woken, a timer is set.
+    pub does_more: bool,
 }
 
 impl Effect {
+    /// Does nothing come out?
+    #[inline]
+    pub(super) fn is_silent(&self) -> bool {
+        self.outs.are_none()
+    }
     /// Is a bucket made?
     pub(super) fn makes_bucket(&self) -> bool {
         self.change.as_ref().is_some_and(|change| change.makes_bucket())
     }
     /// Does it do nothing that shows but what the system call says?
     pub(super) fn is_quiet(&self) -> bool {
-        self.outs.is_empty()
+        self.outs.are_none()
             && self.wakes.is_empty()
             && !self.takes_stamp
             && !self.takes_data

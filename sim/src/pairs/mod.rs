@@ -40,11 +40,11 @@ use crate::follow::{Ground, SERVER};
 use crate::host::Host;
 use crate::watch::Watch;
 use crate::world::HostId;
-use conn::{Conn, Conns};
+use conn::Conns;
 use event::Key;
 pub(crate) use event::{Act, EOF};
 use graph::Graph;
-use timers::Timers;
+use timers::{Timer, Timers};
 
 /// All connections of a world, if they are known that way.
 #[derive(Debug)]
@@ -60,8 +60,6 @@ struct Yard {
     ways: Vec<Way>,
     doors: Vec<Door>,
     conns: Conns,
-    /// By link.
-    lanes: Vec<Lane>,
     /// By host.
     stations: Vec<Station>,
     /// How many timers have been armed: the order of those of one tick.
@@ -72,8 +70,8 @@ struct Yard {
 /// The connections from one host to one listener.
 #[derive(Debug)]
 struct Way {
-    /// By sending end.
-    links: [usize; 2],
+    /// By sending end: where it leads.
+    lanes: [Toward; 2],
     land: usize,
     door: usize,
     /// By client port: is a connection under way there?
@@ -110,10 +108,16 @@ struct Door {
     room: u64,
 }
 
+/// A lane: the host where it ends, and its number there.
+#[derive(Clone, Copy, Default, Debug)]
+struct Toward {
+    host: u16,
+    lane: u16,
+}
+
 /// Segments under way on a link.
 #[derive(Debug)]
 struct Lane {
-    to: HostId,
     delay: Span,
     flights: VecDeque<Flight>,
 }
@@ -124,6 +128,8 @@ struct Flight {
     at: Instant,
     sent: Instant,
     slot: u32,
+    /// The end that it goes to.
+    end: u8,
     payload: bool,
     /// Its timestamps.
     val: u32,
@@ -133,8 +139,8 @@ struct Flight {
 /// What is to come on a host.
 #[derive(Debug)]
 struct Station {
-    /// Links that lead here, in the order in which equal times are served.
-    links: Vec<usize>,
+    /// What leads here, in the order in which equal times are served.
+    lanes: Vec<Lane>,
     /// When the first segment arrives.
     arrival: Instant,
     timers: Timers,
@@ -151,6 +157,19 @@ pub(crate) struct Scene<'a, 'k, W> {
     pub now: Instant,
     pub ground: &'a mut Ground<'k, W>,
     pub agenda: &'a mut Agenda,
+}
+
+impl Lane {
+    /// When the first one arrives.
+    #[inline]
+    fn first(&self) -> Instant {
+        self.flights.front().map_or(NEVER, |flight| flight.at)
+    }
+    /// It has.
+    #[inline]
+    fn take(&mut self) -> Option<Flight> {
+        self.flights.pop_front()
+    }
 }
 
 impl Pairs {
@@ -207,40 +226,31 @@ impl Pairs {
         self.yard.stations[usize::from(host.0)].wakes.pop_front()
     }
     /// What arrives next does.
+    #[inline(never)]
     pub(crate) fn arrive<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {
-        let (now, host) = (scene.now, scene.ground.host);
-        let Yard { stations, lanes, conns, .. } = &mut self.yard;
-        let station = &mut stations[usize::from(host.0)];
-        let first = |link: usize| lanes[link].flights.front().map_or(NEVER, |f| f.at);
-        // Among equals the link that stands first.
-        let link = match station.links[..] {
-            [link] => link,
-            ref links => match links.iter().find(|link| first(**link) == now) {
-                Some(link) => *link,
-                None => return Ok(0),
-            },
+        let station = &mut self.yard.stations[usize::from(scene.ground.host.0)];
+        let flight = match &mut station.lanes[..] {
+            [lane] => lane.take(),
+            // Among equals the lane that stands first.
+            lanes => lanes.iter_mut().find(|lane| lane.first() == scene.now).and_then(Lane::take),
         };
-        let Some(flight) = lanes[link].flights.pop_front() else { return Ok(0) };
-        let first = |link: usize| lanes[link].flights.front().map_or(NEVER, |f| f.at);
-        station.arrival = match station.links[..] {
-            [link] => first(link),
-            ref links => links.iter().map(|link| first(*link)).min().unwrap_or(NEVER),
+        let Some(flight) = flight else { return Ok(0) };
+        station.arrival = match &station.lanes[..] {
+            [lane] => lane.first(),
+            lanes => lanes.iter().map(Lane::first).min().unwrap_or(NEVER),
         };
-        let end = conns.at(flight.slot).end(host);
-        self.event(flight.slot, Key::new(end, Act::Arrival), Some(&flight), scene)
+        let key = Key::new(usize::from(flight.end), Act::Arrival);
+        self.event(flight.slot, key, Some(&flight), scene)
     }
     /// The timer that is due fires.
     pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {
         let host = scene.ground.host;
         let Yard { stations, conns, .. } = &mut self.yard;
-        let pending = |conn: &Conn, number| conn.ends[conn.end(host)].delack == number;
         let timers = &mut stations[usize::from(host.0)].timers;
-        let due = timers.take(scene.now, |slot, number| pending(conns.at(slot), number));
-        let Some(slot) = due else { return Ok(0) };
-        let conn = conns.at(slot);
-        let end = conn.end(host);
-        conn.ends[end].delack = 0;
-        self.event(slot, Key::new(end, Act::Timer), None, scene)
+        let pending = |timer: &Timer| conns.at(timer.slot).ends[timer.end].delack == timer.number;
+        let Some(Timer { slot, end, .. }) = timers.take(scene.now, pending) else { return Ok(0) };
+        conns.at(slot).ends[end].delack = 0;
+        self.happens(slot, Key::new(end, Act::Timer), scene)
     }
     /// accept(): the descriptor of whoever has waited longest, and for what it is ready.
     pub(crate) fn accept<W: Watch>(
@@ -258,7 +268,7 @@ impl Pairs {
         door.coming -= 1;
         self.yard.conns.at(slot).accepted = true;
         let fd = self.yard.conns.fd(slot);
-        let ready = self.event(slot, Key::new(SERVER, Act::Accept), None, scene)?;
+        let ready = self.happens(slot, Key::new(SERVER, Act::Accept), scene)?;
         Ok((fd, Ready(ready as u16)))
     }
     /// Any other call.
@@ -279,7 +289,7 @@ impl Pairs {
             return Ok(0);
         }
         let end = conn.end(scene.ground.host);
-        self.event(slot, Key::new(end, act), None, scene)
+        self.happens(slot, Key::new(end, act), scene)
     }
     /// Something happens that is not known here.
     #[cold]

@@ -10,7 +10,7 @@ use super::conn::Conns;
 use super::graph::Graph;
 use super::replay::Ground;
 use super::timers::Timers;
-use super::{Door, Land, Lane, Pairs, Station, Way, Yard};
+use super::{Door, Land, Lane, Pairs, Station, Toward, Way, Yard};
 use crate::agenda::NEVER;
 use crate::app::{ClientPlan, CloseHow, RedisPlan, ServerPlan};
 use crate::follow::is_plain;
@@ -51,17 +51,12 @@ impl Pairs {
         (pairs.yard.doors.len() <= MOST_PORTS).then_some(pairs)
     }
     fn empty(scenario: &Scenario, hosts: &[HostId]) -> Self {
-        let lanes = scenario.links.iter().map(|link| Lane {
-            to: link.to,
-            delay: link.quality.delay,
-            flights: VecDeque::new(),
-        });
-        let leads_to = |host: HostId| {
-            let links = scenario.links.iter().enumerate();
-            links.filter(move |(_, link)| link.to == host).map(|(index, _)| index)
+        let lanes = |host: HostId| {
+            let links = scenario.links.iter().filter(move |link| link.to == host);
+            links.map(|link| Lane { delay: link.quality.delay, flights: VecDeque::new() })
         };
         let stations = hosts.iter().map(|host| Station {
-            links: leads_to(*host).collect(),
+            lanes: lanes(*host).collect(),
             arrival: NEVER,
             timers: Timers::default(),
             wakes: VecDeque::new(),
@@ -72,7 +67,6 @@ impl Pairs {
             ways: Vec::new(),
             doors: Vec::new(),
             conns: Conns::default(),
-            lanes: lanes.collect(),
             stations: stations.collect(),
             armed: 0,
             buckets_touched: false,
@@ -86,12 +80,13 @@ impl Pairs {
             let listens = scenario.host_plan(*host).addr == to.addr && listens_on(plan, to.port);
             listens.then_some((*host, backlog_of(plan)?))
         })?;
-        let link = |from, to| {
-            let is_it = |link: &LinkPlan| (link.from, link.to) == (from, to);
-            scenario.links.iter().position(is_it)
+        let toward = |from: HostId, to: HostId| {
+            let mut links = scenario.links.iter().filter(|link| link.to == to);
+            let lane = links.position(|link| link.from == from)? as u16;
+            Some(Toward { host: to.0, lane })
         };
         let hosts = [client, server];
-        let links = [link(client, server)?, link(server, client)?];
+        let lanes = [toward(client, server)?, toward(server, client)?];
         let is_it = |land: &Land| land.hosts == hosts && land.ground.backlog == backlog;
         let land = self.lands.iter().position(is_it).unwrap_or_else(|| {
             self.lands.push(Land::new(scenario, hosts, backlog));
@@ -110,7 +105,7 @@ impl Pairs {
             self.yard.doors.len() - 1
         });
         let number = self.yard.ways.len() as u32;
-        self.yard.ways.push(Way { links, land, door, ports: vec![0; 1 << 10] });
+        self.yard.ways.push(Way { lanes, land, door, ports: vec![0; 1 << 10] });
         self.yard.stations[usize::from(client.0)].ways.insert(at, (to, number));
         Some(())
     }

@@ -14,7 +14,7 @@ use finwait_model::sink::{Cx, Note, Quiet, Sink};
 use finwait_model::time::{Clock, Instant};
 use finwait_model::track::{Change, Origin, Since};
 
-use super::effect::{Effect, Leaves, Numbers, Of, Out, Turn, Whom};
+use super::effect::{Effect, Leaves, Numbers, Of, Out, Outs, Turn, Whom};
 use super::event::{Act, EOF, Event};
 use crate::follow::{CLIENT, SERVER};
 
@@ -268,7 +268,8 @@ pub(super) fn learn(
     let origin = Origin { flow, iss: after.iss, irs: after.irs, ts: 0, peer_ts: recent.val };
     let since = Since { began: now, stamped: recent.came };
     let change = kernel.change(&mark, &origin, since, &notes).ok_or("an unusual bucket")?;
-    if end == SERVER && change.has_bucket() {
+    let has_bucket = change.has_bucket();
+    if end == SERVER && has_bucket {
         // It would meet the next connection from the same port.
         return Err("a bucket of the server's");
     }
@@ -278,6 +279,12 @@ pub(super) fn learn(
     let over = ends == [true; 2]
         && replay.fds == [None; 2]
         && replay.flights.iter().all(VecDeque::is_empty);
+    let change = (!Change::is_none(&change)).then(|| Box::new(change));
+    let leaves = end == CLIENT && stood && !kernel.is_hashed_sock(&after) && !has_bucket;
+    let does_more = change.is_some()
+        || leaves
+        || !wakes.is_empty()
+        || (delack, write) != (Turn::Stays, Turn::Stays);
     let effect = Effect {
         arrived: match &arriving {
             Some(flying) => {
@@ -285,7 +292,7 @@ pub(super) fn learn(
             }
             None => None,
         },
-        outs: outs(&tape, &numbers).ok_or("an unusual segment")?,
+        outs: Outs::of(outs(&tape, &numbers).ok_or("an unusual segment")?),
         wakes,
         result,
         takes_stamp,
@@ -293,10 +300,11 @@ pub(super) fn learn(
             && kernel.has_received_at(&after, now),
         delack,
         write,
-        leaves: end == CLIENT && stood && !kernel.is_hashed_sock(&after) && !change.has_bucket(),
-        change: (!Change::is_none(&change)).then_some(Box::new(change)),
+        leaves,
+        change,
         delta: Box::new(Kernel::delta(&mark, &marked)),
         over,
+        does_more,
     };
     Ok(Lesson { effect, name: replay.name(known), ambiguous })
 }
@@ -365,8 +373,8 @@ fn turns(kernel: &Kernel, before: &Timers, after: &Timers, now: Instant) -> Opti
     let clock = kernel.clock();
     let jiffies = clock.jiffies(now);
     let turn = |before: Option<Armed>, after: Option<Armed>| match after {
-        None => Turn::Idle,
         same if same == before => Turn::Stays,
+        None => Turn::Idle,
         Some(armed) => Turn::Armed((armed.expires - jiffies).0 as u32),
     };
     let write = match turn(before.write, after.write) {

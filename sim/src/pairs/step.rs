@@ -3,7 +3,6 @@
 use finwait_model::errno::Errno;
 use finwait_model::flow::{Endpoint, FourTuple};
 use finwait_model::kernel::{Fd, Kernel};
-use finwait_model::seq::Seq;
 use finwait_model::time::{Instant, Span};
 use finwait_model::track::Place;
 
@@ -67,11 +66,22 @@ impl Pairs {
         if is_taken {
             self.give_up("ports whose last connection is not over");
         }
-        self.event(slot, Key::new(CLIENT, Act::Connect), None, scene)
+        self.happens(slot, Key::new(CLIENT, Act::Connect), scene)
     }
 
-    /// Something happens to a connection. Says what a system call says.
+    /// Something happens to a connection, and it is no arrival. Says what a system call says.
     #[inline(never)]
+    pub(super) fn happens<W: Watch>(
+        &mut self,
+        slot: u32,
+        key: Key,
+        scene: &mut Scene<'_, '_, W>,
+    ) -> Result<u32, Errno> {
+        self.event(slot, key, None, scene)
+    }
+
+    /// Anything happens; compiled for arrivals and for all else apart.
+    #[inline(always)]
     pub(super) fn event<W: Watch>(
         &mut self,
         slot: u32,
@@ -82,7 +92,7 @@ impl Pairs {
         let Self { lands, yard, .. } = self;
         let conn = yard.conns.at(slot);
         let land = &mut lands[conn.land as usize];
-        if key.end() == SERVER && conn.ends[SERVER].iss == Seq(0) {
+        if !conn.has_knocked && key.end() == SERVER {
             let door = &mut yard.doors[conn.door as usize];
             if !conn.knock(land, door, scene.now) {
                 self.give_up("nobody who listens, or a backlog that may be short");
@@ -121,7 +131,7 @@ impl Pairs {
         let conn = self.yard.conns.at(slot);
         let port = conn.ends[CLIENT].flow.sport;
         self.yard.ways[conn.way as usize].ports[usize::from(port >> 6)] &= !(1 << (port & 63));
-        if !conn.accepted && conn.ends[SERVER].iss != Seq(0) {
+        if !conn.accepted && conn.has_knocked {
             self.yard.doors[conn.door as usize].coming -= 1;
         }
         self.yard.conns.close(slot);
@@ -156,9 +166,9 @@ impl Conn {
         for (end, flow) in [(CLIENT, flow), (SERVER, flow.reversed())] {
             let numbering = &land.numbering[end];
             self.unusual |= is_near_zero(numbering.timestamp(flow, now));
-            let (link, offset) = (way.links[end] as u32, numbering.offset(flow));
+            let (toward, offset) = (way.lanes[end], numbering.offset(flow));
             let (sent, words) = (now, digest::ends(flow));
-            self.ends[end] = Side { flow, words, link, offset, sent, ..Side::default() };
+            self.ends[end] = Side { flow, words, toward, offset, sent, ..Side::default() };
         }
         let iss = land.numbering[CLIENT].iss(flow, now);
         self.ends[CLIENT].iss = iss;
@@ -171,6 +181,7 @@ impl Conn {
         let side = &mut self.ends[SERVER];
         side.iss = land.numbering[SERVER].iss(side.flow, now);
         self.unusual |= is_near_zero(side.iss.0);
+        self.has_knocked = true;
         door.coming += 1;
         door.fd.is_some() && 2 * door.coming <= door.room
     }
@@ -184,7 +195,7 @@ const fn is_near_zero(number: u32) -> bool {
 
 /// What the event that was noted last does: its edge. Works it out if it is not known; or says why that
 /// cannot be done here.
-#[inline]
+#[inline(always)]
 fn look_up<W: Watch>(
     conn: &mut Conn,
     land: &mut Land,
@@ -196,7 +207,7 @@ fn look_up<W: Watch>(
         return Err(why);
     }
     let kernel = &*scene.ground.kernel;
-    if key.end() == CLIENT && conn.has_lost_bucket(kernel) {
+    if conn.has_bucket && key.end() == CLIENT && conn.has_lost_bucket(kernel) {
         return Err("a bucket that is gone before its connection");
     }
     let payload = flight.is_some_and(|flight| flight.payload);

@@ -24,12 +24,15 @@ struct Row {
     timers: VecDeque<Timer>,
 }
 
-#[derive(Debug)]
-struct Timer {
-    at: Instant,
+/// One of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Timer {
+    pub at: Instant,
     /// How many had been armed before.
-    number: u64,
-    slot: u32,
+    pub number: u64,
+    /// Its connection, and at which end.
+    pub slot: u32,
+    pub end: usize,
 }
 
 impl Default for Timers {
@@ -46,7 +49,7 @@ impl Timers {
     }
     /// One is armed for so many ticks.
     #[inline]
-    pub(super) fn arm(&mut self, ticks: u32, at: Instant, number: u64, slot: u32) {
+    pub(super) fn arm(&mut self, ticks: u32, timer: Timer) {
         let row = match self.rows.iter().position(|row| row.ticks == ticks) {
             Some(row) => row,
             None => {
@@ -55,18 +58,18 @@ impl Timers {
             }
         };
         let timers = &mut self.rows[row].timers;
-        debug_assert!(timers.back().is_none_or(|last| last.at <= at), "invariant: time goes on");
-        timers.push_back(Timer { at, number, slot });
-        self.first = self.first.min(at);
+        debug_assert!(timers.back().is_none_or(|last| last.at <= timer.at), "time goes on");
+        timers.push_back(timer);
+        self.first = self.first.min(timer.at);
     }
-    /// Takes the one that fires now, if any does: the slot of its connection.
+    /// Takes the one that fires now, if any does.
     pub(super) fn take(
         &mut self,
         now: Instant,
-        mut is_pending: impl FnMut(u32, u64) -> bool,
-    ) -> Option<u32> {
+        mut is_pending: impl FnMut(&Timer) -> bool,
+    ) -> Option<Timer> {
         for row in &mut self.rows {
-            while row.timers.front().is_some_and(|next| !is_pending(next.slot, next.number)) {
+            while row.timers.front().is_some_and(|next| !is_pending(next)) {
                 row.timers.pop_front();
             }
         }
@@ -77,7 +80,7 @@ impl Timers {
         let first = self.rows.iter_mut().min_by_key(|row| when(row));
         let taken = first.filter(|row| when(row).0 <= now).and_then(|row| row.timers.pop_front());
         self.first = self.rows.iter().map(|row| when(row).0).min().unwrap_or(NEVER);
-        taken.map(|timer| timer.slot)
+        taken
     }
 }
 
@@ -101,10 +104,10 @@ mod tests {
                 let until = Instant { ns: now.ns + later };
                 while timers.first() <= until {
                     now = timers.first();
-                    let holds = |slot: u32, number| {
-                        pending[slot as usize].is_some_and(|(its, _)| its == number)
+                    let holds = |timer: &Timer| {
+                        pending[timer.slot as usize].is_some_and(|(its, _)| its == timer.number)
                     };
-                    let taken = timers.take(now, holds);
+                    let taken = timers.take(now, holds).map(|timer| timer.slot);
                     let due = (0..8u32).filter_map(|slot| Some((pending[slot as usize]?, slot)));
                     let due = due.filter(|((_, at), _)| *at <= now).min().map(|(_, slot)| slot);
                     prop_assert_eq!(taken, due);
@@ -120,7 +123,7 @@ mod tests {
                     number += 1;
                     let at = Instant { ns: now.ns + u64::from(ticks) };
                     pending[slot as usize] = Some((number, at));
-                    timers.arm(ticks, at, number, slot);
+                    timers.arm(ticks, Timer { at, number, slot, end: 0 });
                 }
             }
         }
