@@ -80,6 +80,7 @@ impl Kernel {
         }
     }
     /// The same for one with that flow whose port connect() has found.
+    #[inline]
     pub(crate) fn hash_found(&mut self, entry: Entry, flow: FourTuple) {
         self.enter(entry, flow);
         self.taken.insert(flow);
@@ -90,6 +91,7 @@ impl Kernel {
             self.enter(entry, self.link(object).0);
         }
     }
+    #[inline]
     fn enter(&mut self, entry: Entry, flow: FourTuple) {
         if self.ehash.is_crowded() {
             self.grow_ehash();
@@ -110,6 +112,7 @@ impl Kernel {
         (!explicit).then_some(flow)
     }
     /// To look up its flow again would be to wait for memory that was written just before.
+    #[inline]
     fn link_in(&mut self, entry: Entry, flow: FourTuple) {
         let Some(object) = entry.object() else { return };
         let hash = flow.hash();

@@ -41,6 +41,7 @@ const fn bit(port: u16) -> (usize, usize, u64) {
 
 impl Taken {
     /// Where in the index the destination stands, or is to stand.
+    #[inline]
     fn find(&self, flow: FourTuple) -> usize {
         let mask = self.index.len() - 1;
         let mut at = (flow.hash().wrapping_mul(0x9e37_79b1) >> 8) as usize & mask;
@@ -49,6 +50,7 @@ impl Taken {
         }
         at
     }
+    #[inline]
     fn known(&self, flow: FourTuple) -> Option<&Destination> {
         if self.index.is_empty() {
             return None;
@@ -69,6 +71,7 @@ impl Taken {
         page != NONE && self.pages[page as usize][word] & bit != 0
     }
     /// It takes the port of that flow.
+    #[inline]
     pub(crate) fn insert(&mut self, flow: FourTuple) {
         let number = self.number(FourTuple { sport: 0, ..flow });
         let (page, word, bit) = bit(flow.sport);
@@ -81,6 +84,7 @@ impl Taken {
         self.pages[*place as usize][word] |= bit;
     }
     /// The port of that flow is free again.
+    #[inline]
     pub(crate) fn remove(&mut self, flow: FourTuple) {
         let (page, word, bit) = bit(flow.sport);
         if let Some(place) = self.known(flow).map(|destination| destination.pages[page])

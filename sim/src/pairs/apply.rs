@@ -10,7 +10,7 @@ use super::conn::{Conn, Side, UNANSWERED};
 use super::effect::{Effect, Leaves, Numbers, Out, Turn, Whom};
 use super::replay::Recent;
 use super::timers::Timer;
-use super::{Flight, Lane, Scene, Station, Toward, Yard};
+use super::{Bound, Flight, Lane, Scene, Station, Toward, Yard};
 use crate::link::Fate;
 use crate::watch::{Sent, Watch};
 
@@ -156,9 +156,8 @@ impl Departure<'_> {
                 scene.agenda.set(host, at);
             }
         }
-        let (val, ecr) = ((stamp >> 32) as u32, stamp as u32);
-        let (slot, end) = (self.slot, 1 - self.end as u8);
-        lane.flights.push_back(Flight { at, sent: now, slot, end, payload, val, ecr });
+        let bound = Bound { slot: self.slot, end: 1 - self.end as u8, payload };
+        lane.put(at, now, bound, ((stamp >> 32) as u32, stamp as u32));
     }
 }
 

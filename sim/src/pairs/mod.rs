@@ -127,13 +127,18 @@ struct Lane {
 struct Flight {
     at: Instant,
     sent: Instant,
-    slot: u32,
-    /// The end that it goes to.
-    end: u8,
-    payload: bool,
+    bound: Bound,
     /// Its timestamps.
     val: u32,
     ecr: u32,
+}
+
+/// Where a segment goes.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    slot: u32,
+    end: u8,
+    payload: bool,
 }
 
 /// What is to come on a host.
@@ -165,7 +170,13 @@ impl Lane {
     fn first(&self) -> Instant {
         self.flights.front().map_or(NEVER, |flight| flight.at)
     }
-    /// It has.
+    /// One leaves. What it is made of comes in registers: through memory, the processor would wait for
+    /// what was just written in pieces to be read as a whole.
+    #[inline(never)]
+    fn put(&mut self, at: Instant, sent: Instant, bound: Bound, (val, ecr): (u32, u32)) {
+        self.flights.push_back(Flight { at, sent, bound, val, ecr });
+    }
+    /// The first one has arrived.
     #[inline]
     fn take(&mut self) -> Option<Flight> {
         self.flights.pop_front()
@@ -239,8 +250,8 @@ impl Pairs {
             [lane] => lane.first(),
             lanes => lanes.iter().map(Lane::first).min().unwrap_or(NEVER),
         };
-        let key = Key::new(usize::from(flight.end), Act::Arrival);
-        self.event(flight.slot, key, Some(&flight), scene)
+        let Bound { slot, end, .. } = flight.bound;
+        self.event(slot, Key::new(usize::from(end), Act::Arrival), Some(&flight), scene)
     }
     /// The timer that is due fires.
     pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {

@@ -210,7 +210,7 @@ fn look_up<W: Watch>(
     if conn.has_bucket && key.end() == CLIENT && conn.has_lost_bucket(kernel) {
         return Err("a bucket that is gone before its connection");
     }
-    let payload = flight.is_some_and(|flight| flight.payload);
+    let payload = flight.is_some_and(|flight| flight.bound.payload);
     let matters = payload || key.sends();
     let aged = if matters { age(conn, key, scene.now, kernel) } else { Some(0) };
     let key = key.aged(aged.unwrap_or(NEVER_CAME));
