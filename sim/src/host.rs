@@ -396,12 +396,11 @@ impl Host {
         let tap = Tap { at, host: *id, answers: None, network, wires, tally, watch };
         let mut cx = AppCx::new(at, app, stack, conns, tap);
         let index = usize::from(app.0);
-        let app_at = &mut apps[index];
-        match act {
-            Act::Due => app_at.run(&mut cx),
-            Act::Wake(fd, ready) => app_at.wake(fd, ready, &mut cx),
-        }
-        plans.set_app(index, app_at.due().unwrap_or(NEVER));
+        let due = match act {
+            Act::Due => apps[index].run(&mut cx),
+            Act::Wake(fd, ready) => apps[index].wake(fd, ready, &mut cx),
+        };
+        plans.set_app(index, due.unwrap_or(NEVER));
     }
     /// Adds what left this host, and how its counters stand, to a fingerprint.
     pub(crate) fn digest_into(&self, digest: &mut Digest) {

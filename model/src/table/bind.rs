@@ -37,25 +37,35 @@ pub(crate) struct BindTable {
 impl Page {
     const EMPTY: Self = Self { bound: [0; 4], owners: [0; 256], explicit: [0; 256] };
 
-    const fn is_bound(&self, low: usize) -> bool {
-        self.bound[low / 64] >> (low % 64) & 1 == 1
+    const fn is_bound(&self, place: usize) -> bool {
+        self.bound[place / 64] >> (place % 64) & 1 == 1
     }
-    const fn set_bound(&mut self, low: usize, bound: bool) {
-        let bit = 1 << (low % 64);
+    const fn set_bound(&mut self, place: usize, bound: bool) {
+        let bit = 1 << (place % 64);
         if bound {
-            self.bound[low / 64] |= bit;
+            self.bound[place / 64] |= bit;
         } else {
-            self.bound[low / 64] &= !bit;
+            self.bound[place / 64] &= !bit;
         }
     }
-    const fn port(&self, low: usize) -> Port {
-        Port { owners: self.owners[low], explicit: self.explicit[low], bound: self.is_bound(low) }
+    const fn port(&self, place: usize) -> Port {
+        Port {
+            owners: self.owners[place],
+            explicit: self.explicit[place],
+            bound: self.is_bound(place),
+        }
     }
 }
 
-/// Its page, and its place there.
+/// Its page, and its place there. Ports that are 32 apart are neighbours, as in
+/// [`FourTuple::hash`](crate::flow::FourTuple::hash).
 const fn place(port: u16) -> (usize, usize) {
-    ((port >> 8) as usize, (port & 255) as usize)
+    ((port >> 8) as usize, ((port & 31) << 3 | port >> 5 & 7) as usize)
+}
+
+/// The port at that place.
+const fn port_at(page: usize, place: usize) -> u16 {
+    (page << 8 | (place & 7) << 5 | place >> 3) as u16
 }
 
 impl BindTable {
@@ -63,45 +73,45 @@ impl BindTable {
         Self { pages: (0..256).map(|_| None).collect(), resets_after_explicit }
     }
     pub(crate) fn get(&self, port: u16) -> Port {
-        let (page, low) = place(port);
-        self.pages[page].as_ref().map_or_else(Port::default, |page| page.port(low))
+        let (page, place) = place(port);
+        self.pages[page].as_ref().map_or_else(Port::default, |page| page.port(place))
     }
     /// Does connect()'s search pass it by?
     #[inline]
     pub(crate) fn is_bound(&self, port: u16) -> bool {
-        let (page, low) = place(port);
-        self.pages[page].as_ref().is_some_and(|page| page.is_bound(low))
+        let (page, place) = place(port);
+        self.pages[page].as_ref().is_some_and(|page| page.is_bound(place))
     }
     fn page(&mut self, page: usize) -> &mut Page {
         self.pages[page].get_or_insert_with(|| Box::new(Page::EMPTY))
     }
     /// A new owner. `explicit`: it did not get the port from connect()'s search.
     pub(crate) fn add(&mut self, port: u16, explicit: bool) {
-        let (page, low) = place(port);
+        let (page, place) = place(port);
         let page = self.page(page);
         if explicit {
-            page.explicit[low] += 1;
-            page.set_bound(low, true);
+            page.explicit[place] += 1;
+            page.set_bound(place, true);
         }
-        page.owners[low] += 1;
+        page.owners[place] += 1;
     }
     /// An owner leaves; the last one frees the bucket. `[inet_put_port]`
     pub(crate) fn drop_owner(&mut self, port: u16, explicit: bool) {
         let resets = self.resets_after_explicit;
-        let (page, low) = place(port);
+        let (page, place) = place(port);
         let page = self.page(page);
-        debug_assert!(page.owners[low] > 0, "port {port} is released by an owner");
-        page.owners[low] -= 1;
-        page.explicit[low] -= u32::from(explicit);
-        if page.owners[low] == 0 || (resets && page.explicit[low] == 0) {
-            page.set_bound(low, false);
+        debug_assert!(page.owners[place] > 0, "port {port} is released by an owner");
+        page.owners[place] -= 1;
+        page.explicit[place] -= u32::from(explicit);
+        if page.owners[place] == 0 || (resets && page.explicit[place] == 0) {
+            page.set_bound(place, false);
         }
     }
     /// All ports with an owner.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, Port)> + '_ {
         self.pages.iter().enumerate().flat_map(|(high, page)| {
             page.iter().flat_map(move |page| {
-                let ports = (0..256).map(move |low| ((high << 8 | low) as u16, page.port(low)));
+                let ports = (0..256).map(move |place| (port_at(high, place), page.port(place)));
                 ports.filter(|(_, port)| port.owners > 0)
             })
         })

@@ -89,11 +89,24 @@ impl App {
     pub fn due(&self) -> Option<Instant> {
         each!(self, app => app.due())
     }
-    pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) {
-        each!(self, app => app.run(cx));
+    /// It is due. Says when it wants its next turn.
+    pub(crate) fn run(&mut self, cx: &mut AppCx<'_, impl Watch>) -> Option<Instant> {
+        each!(self, app => {
+            app.run(cx);
+            app.due()
+        })
     }
-    pub(crate) fn wake(&mut self, fd: Fd, ready: Ready, cx: &mut AppCx<'_, impl Watch>) {
-        each!(self, app => app.wake(fd, ready, cx));
+    /// A descriptor of its own is ready. Says when it wants its next turn.
+    pub(crate) fn wake(
+        &mut self,
+        fd: Fd,
+        ready: Ready,
+        cx: &mut AppCx<'_, impl Watch>,
+    ) -> Option<Instant> {
+        each!(self, app => {
+            app.wake(fd, ready, cx);
+            app.due()
+        })
     }
     /// So many connections have followed a track.
     pub(crate) fn count(&mut self, total: &AppTotal, times: u64) {

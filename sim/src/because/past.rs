@@ -121,12 +121,25 @@ impl Pasts {
         let addrs = flow.saddr.0.rotate_left(7) ^ flow.daddr.0;
         (ports.wrapping_mul(0x9e37_79b1) ^ addrs.wrapping_mul(0x85eb_ca6b)) | 1
     }
+    /// The number of an entry: neighbouring sets lie together, for they are filled together.
+    fn number(&self, set: usize, way: usize) -> usize {
+        way * self.marks.len() + set
+    }
     /// The number of the flow's entry.
     fn place(&self, flow: FourTuple) -> Option<usize> {
         let (set, mark) = (self.set(flow), Self::mark(flow));
-        let is_it = |way: usize| self.entries[set * WAYS + way].flow == flow;
-        let marks = &self.marks[set];
-        (0..WAYS).find(|&way| marks[way] == mark && is_it(way)).map(|way| set * WAYS + way)
+        let is_it = |way: usize| self.entries[self.number(set, way)].flow == flow;
+        // All ways at once: which of them it is cannot be foreseen.
+        let marked = |bits, (way, its): (usize, &u32)| bits | u32::from(*its == mark) << way;
+        let mut bits = self.marks[set].iter().enumerate().fold(0, marked);
+        while bits != 0 {
+            let way = bits.trailing_zeros() as usize;
+            if is_it(way) {
+                return Some(self.number(set, way));
+            }
+            bits &= bits - 1;
+        }
+        None
     }
     /// What is remembered of a flow.
     pub(super) fn find(&self, flow: FourTuple) -> Option<Past> {
@@ -150,7 +163,8 @@ impl Pasts {
     }
     fn forget_at(&mut self, place: Option<usize>) {
         if let Some(place) = place {
-            self.marks[place / WAYS][place % WAYS] = 0;
+            let sets = self.marks.len();
+            self.marks[place % sets][place / sets] = 0;
         }
     }
     /// The number of the flow's entry; makes one in place of the one that came first into its set.
@@ -160,8 +174,9 @@ impl Pasts {
             let way = usize::from(self.turns[set]);
             self.turns[set] = ((way + 1) % WAYS) as u8;
             self.marks[set][way] = Self::mark(flow);
-            self.entries[set * WAYS + way] = Entry::new(flow);
-            set * WAYS + way
+            let number = self.number(set, way);
+            self.entries[number] = Entry::new(flow);
+            number
         })
     }
     /// What is forgotten because of a connect() that then was none comes back.

@@ -32,7 +32,7 @@ impl Ids {
     /// The number of a segment that leaves now. Must see every segment of its host.
     pub(super) fn next(&mut self, sent: &Sent<'_>) -> u16 {
         let flow = sent.segment.flow;
-        let set_index = flow.hash() as usize % SETS;
+        let set_index = spread(flow) as usize % SETS;
         let set = &mut self.sets[set_index];
         let known = set.iter().position(|(f, _)| *f == flow);
         if !from_full_socket(sent.cause) {
@@ -58,9 +58,21 @@ impl Ids {
 /// A socket's first number: chance in the kernel, here drawn from what is unique to the socket.
 fn start(sent: &Sent<'_>) -> u16 {
     let mixed =
-        (sent.at.ns ^ u64::from(sent.segment.seq.0) << 20 ^ u64::from(sent.segment.flow.hash()))
+        (sent.at.ns ^ u64::from(sent.segment.seq.0) << 20 ^ u64::from(spread(sent.segment.flow)))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 48) as u16
+}
+
+/// A flow as a number. Part of what a capture's bytes are made of, so it never changes.
+const fn spread(flow: FourTuple) -> u32 {
+    let mixed = (flow.saddr.0 ^ flow.daddr.0).wrapping_mul(0x9e37_79b1);
+    let (low, high) = if flow.sport < flow.dport {
+        (flow.sport as u32, flow.dport as u32)
+    } else {
+        (flow.dport as u32, flow.sport as u32)
+    };
+    let high = high >> 1 | (high & 1) << 15;
+    (mixed ^ (mixed >> 15)) ^ high ^ low.wrapping_mul(0x9e37_79b1)
 }
 
 /// Does a full socket's own output path send it?
