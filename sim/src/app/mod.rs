@@ -427,8 +427,8 @@ impl<'a, W: Watch> AppCx<'a, W> {
         if !Pairs::has(fd) || self.tap.pairs().is_none() {
             return None;
         }
-        let kernel = self.stack.kernel_mut();
-        Some(self.tap.on_pairs(kernel, |pairs, scene| pairs.call(fd, act, scene)))
+        let (kernel, what) = (self.stack.kernel_mut(), pairs::Key::of(act));
+        Some(self.tap.on_pairs(kernel, |pairs, scene| pairs.call(fd, what, scene)))
     }
     pub(crate) fn bind(&mut self, fd: Fd, local: Endpoint) -> Result<(), Errno> {
         let bound = self.stack.bind(fd, local);

@@ -30,7 +30,8 @@ impl Yard {
         if let Some(flight) = flight {
             conn.ends[end].hear(effect, flight, scene.now);
         }
-        if !effect.is_silent() {
+        let said = !effect.outs.rest.is_empty();
+        if said | effect.outs.unseen.is_some() {
             let (side, irs) = (&conn.ends[end], conn.ends[1 - end].iss);
             let val = scene.ground.kernel.stamp(scene.now).wrapping_add(side.offset);
             let ecr = side.recent.val;
@@ -39,7 +40,7 @@ impl Yard {
             if let Some(leaves) = &effect.outs.unseen {
                 out.send(leaves, &numbers, scene);
             }
-            if !effect.outs.rest.is_empty() {
+            if said {
                 out.depart(effect, numbers, flight, scene);
             }
         }

@@ -122,7 +122,7 @@ impl Conn {
     /// Which end of it is on that host?
     #[inline]
     pub(super) fn end(&self, host: HostId) -> usize {
-        if self.host == host { CLIENT } else { SERVER }
+        [CLIENT, SERVER][usize::from(self.host != host)]
     }
     pub(super) const fn known(&self) -> Known {
         let [client, server] = &self.ends;

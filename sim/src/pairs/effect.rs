@@ -210,11 +210,6 @@ pub(super) struct Effect {
 }
 
 impl Effect {
-    /// Does nothing come out?
-    #[inline]
-    pub(super) fn is_silent(&self) -> bool {
-        self.outs.are_none()
-    }
     /// Is a bucket made?
     pub(super) fn makes_bucket(&self) -> bool {
         self.change.as_ref().is_some_and(|change| change.makes_bucket())

@@ -51,7 +51,7 @@ pub(super) struct Event {
 /// At which end what happens, in one word; and what else tells one event from another for connections
 /// that stand alike.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Key(u64);
+pub(crate) struct Key(u64);
 
 impl Key {
     /// That of no event.
@@ -62,8 +62,9 @@ impl Key {
     const AGED: u32 = 32;
     const SEND: u64 = 5;
 
+    /// What happens at the client's end. Where it is known what, that is a number.
     #[inline(always)]
-    pub(super) const fn new(end: usize, act: Act) -> Self {
+    pub(crate) const fn of(act: Act) -> Self {
         let (code, number) = match act {
             Act::Connect => (0, 0),
             Act::Arrival => (1, 0),
@@ -75,7 +76,12 @@ impl Key {
             Act::Close => (7, 0),
             Act::ReadAll(bytes) => (8, bytes),
         };
-        Self((end as u64) << Self::END | code << Self::CODE | number as u64)
+        Self(code << Self::CODE | number as u64)
+    }
+    /// The same at that end.
+    #[inline(always)]
+    pub(super) const fn at(self, end: usize) -> Self {
+        Self(self.0 | (end as u64) << Self::END)
     }
     /// The same where nothing had come for so many ticks.
     #[inline(always)]

@@ -41,8 +41,7 @@ use crate::host::Host;
 use crate::watch::Watch;
 use crate::world::HostId;
 use conn::Conns;
-use event::Key;
-pub(crate) use event::{Act, EOF};
+pub(crate) use event::{Act, EOF, Key};
 use graph::Graph;
 use timers::{Timer, Timers};
 
@@ -251,7 +250,7 @@ impl Pairs {
             lanes => lanes.iter().map(Lane::first).min().unwrap_or(NEVER),
         };
         let Bound { slot, end, .. } = flight.bound;
-        self.event(slot, Key::new(usize::from(end), Act::Arrival), Some(&flight), scene)
+        self.event(slot, Key::of(Act::Arrival).at(usize::from(end)), Some(&flight), scene)
     }
     /// The timer that is due fires.
     pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {
@@ -261,7 +260,7 @@ impl Pairs {
         let pending = |timer: &Timer| conns.at(timer.slot).ends[timer.end].delack == timer.number;
         let Some(Timer { slot, end, .. }) = timers.take(scene.now, pending) else { return Ok(0) };
         conns.at(slot).ends[end].delack = 0;
-        self.happens(slot, Key::new(end, Act::Timer), scene)
+        self.happens(slot, Key::of(Act::Timer).at(end), scene)
     }
     /// accept(): the descriptor of whoever has waited longest, and for what it is ready.
     pub(crate) fn accept<W: Watch>(
@@ -279,18 +278,18 @@ impl Pairs {
         door.coming -= 1;
         self.yard.conns.at(slot).accepted = true;
         let fd = self.yard.conns.fd(slot);
-        let ready = self.happens(slot, Key::new(SERVER, Act::Accept), scene)?;
+        let ready = self.happens(slot, Key::of(Act::Accept).at(SERVER), scene)?;
         Ok((fd, Ready(ready as u16)))
     }
     /// Any other call.
     pub(crate) fn call<W: Watch>(
         &mut self,
         fd: Fd,
-        act: Act,
+        what: Key,
         scene: &mut Scene<'_, '_, W>,
     ) -> Result<u32, Errno> {
         if self.gave_up.is_some() {
-            return act.says_nothing();
+            return what.act().says_nothing();
         }
         let slot = self.yard.conns.slot(fd).ok_or(Errno::EBADF)?;
         let conn = self.yard.conns.at(slot);
@@ -300,7 +299,7 @@ impl Pairs {
             return Ok(0);
         }
         let end = conn.end(scene.ground.host);
-        self.happens(slot, Key::new(end, act), scene)
+        self.happens(slot, what.at(end), scene)
     }
     /// Something happens that is not known here.
     #[cold]

@@ -66,7 +66,7 @@ impl Pairs {
         if is_taken {
             self.give_up("ports whose last connection is not over");
         }
-        self.happens(slot, Key::new(CLIENT, Act::Connect), scene)
+        self.happens(slot, Key::of(Act::Connect).at(CLIENT), scene)
     }
 
     /// Something happens to a connection, and it is no arrival. Says what a system call says.
@@ -92,7 +92,8 @@ impl Pairs {
         let Self { lands, yard, .. } = self;
         let conn = yard.conns.at(slot);
         let land = &mut lands[conn.land as usize];
-        if !conn.has_knocked && key.end() == SERVER {
+        // Both at once: one of them alone is as likely as not.
+        if !conn.has_knocked & (key.end() == SERVER) {
             let door = &mut yard.doors[conn.door as usize];
             if !conn.knock(land, door, scene.now) {
                 self.give_up("nobody who listens, or a backlog that may be short");
@@ -207,14 +208,14 @@ fn look_up<W: Watch>(
         return Err(why);
     }
     let kernel = &*scene.ground.kernel;
-    if conn.has_bucket && key.end() == CLIENT && conn.has_lost_bucket(kernel) {
+    if conn.has_bucket & (key.end() == CLIENT) && conn.has_lost_bucket(kernel) {
         return Err("a bucket that is gone before its connection");
     }
     let payload = flight.is_some_and(|flight| flight.bound.payload);
-    let matters = payload || key.sends();
-    let aged = if matters { age(conn, key, scene.now, kernel) } else { Some(0) };
-    let key = key.aged(aged.unwrap_or(NEVER_CAME));
-    if conn.unusual || aged.is_none() {
+    let matters = payload | key.sends();
+    let (ticks, alike) = if matters { age(conn, key, scene.now, kernel) } else { (0, true) };
+    let key = key.aged(ticks);
+    if conn.unusual | !alike {
         conn.node = ALONE;
         return learn(conn, land, key, kernel);
     }
@@ -233,21 +234,17 @@ fn look_up<W: Watch>(
     if known.taken == known.check_at { check(conn, land, edge) } else { Ok(edge) }
 }
 
-/// For how many ticks no payload had come at an end where some comes or leaves; `None` if that or the
-/// time since some left is so long that the event is not alike for others.
-fn age(conn: &Conn, key: Key, now: Instant, kernel: &Kernel) -> Option<u16> {
+/// For how many ticks no payload had come at an end where some comes or leaves, and whether the event
+/// is alike for others: not if that, or the time since some left, is very long.
+fn age(conn: &Conn, key: Key, now: Instant, kernel: &Kernel) -> (u16, bool) {
     let Side { sent, received, .. } = conn.ends[key.end()];
-    if key.sends() && now.since(sent) > UNANSWERED {
-        return None;
-    }
+    let had_answer = !key.sends() || now.since(sent) <= UNANSWERED;
     if received == Instant::ZERO {
-        return Some(NEVER_CAME);
-    }
-    if now.since(received) > UNANSWERED {
-        return None;
+        return (NEVER_CAME, had_answer);
     }
     let clock = kernel.clock();
-    Some((clock.jiffies(now) - clock.jiffies(received)).0 as u16)
+    let ticks = (clock.jiffies(now) - clock.jiffies(received)).0 as u16;
+    (ticks, had_answer && now.since(received) <= UNANSWERED)
 }
 
 impl Land {
