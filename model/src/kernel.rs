@@ -48,6 +48,8 @@ pub struct Kernel {
     /// Listeners by port, newest first among equals.
     pub(crate) listening: Vec<(u16, Addr, ListenId)>,
     pub(crate) ehash: Ehash,
+    /// Does anybody ask whose a segment is? See [`crate::pair`].
+    pub(crate) looks_up: bool,
     pub(crate) bind: BindTable,
     pub(crate) taken: Taken,
 
@@ -106,6 +108,7 @@ impl Kernel {
             listeners: Slab::new(),
             listening: Vec::new(),
             ehash: Ehash::new(),
+            looks_up: true,
             bind: BindTable::new(behaviour.port_returns_to_connect),
             taken: Taken::default(),
             timers: TimerQueue::new(rounding),

@@ -196,6 +196,13 @@ impl Kernel {
         let id = place.bucket();
         self.buckets.is_live(id) && self.buckets[id].flow == flow
     }
+    /// From now on nobody asks whose a segment is, for what comes of each is known; so nobody need stand
+    /// in the established hash. Ports are taken and buckets live and die as ever. To be called before
+    /// anything has happened, and nothing may be received or connected in full after it.
+    pub fn forgo_lookup(&mut self) {
+        debug_assert_eq!(self.ehash.len(), 0, "nothing has happened");
+        self.looks_up = false;
+    }
     /// Nobody stands any more where [`Self::begin_following`] has kept a place.
     pub fn leave(&mut self, place: Place) {
         let id = place.bucket();

@@ -79,6 +79,11 @@ pub trait Watch {
     fn sent(&mut self, sent: &Sent<'_>);
     /// Something happened inside a host that no segment shows.
     fn noted(&mut self, _at: Instant, _host: HostId, _note: &Note) {}
+    /// The same of a note that stands for those of many connections, and happened to this one.
+    #[inline]
+    fn noted_of(&mut self, at: Instant, host: HostId, flow: FourTuple, note: &Note) {
+        self.noted(at, host, &note.with_flow(flow));
+    }
     /// A host begins a step.
     #[inline(always)]
     fn begins(&mut self, _at: Instant, _host: HostId, _trigger: Trigger<'_>) {}

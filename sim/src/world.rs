@@ -63,7 +63,8 @@ impl World {
     }
     /// The same with connections of which it is known how they go on. Nobody must act on its hosts from
     /// outside.
-    pub(crate) fn with_pairs(self, pairs: Pairs) -> Self {
+    pub(crate) fn with_pairs(mut self, pairs: Pairs) -> Self {
+        self.hosts.iter_mut().for_each(|host| host.kernel_mut().forgo_lookup());
         Self { network: self.network.with_pairs(pairs), ..self }
     }
     /// Has a thing come up of which it is not known what comes of it? Then this world is of no use any

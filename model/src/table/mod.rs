@@ -46,6 +46,7 @@ impl Kernel {
     /// The object of the established hash with this four-tuple, as it sends.
     /// `[__inet_lookup_established]`
     pub(crate) fn find_connected(&self, flow: FourTuple) -> Option<Object> {
+        debug_assert!(self.looks_up, "nobody asks whose a segment is");
         let mut at = self.ehash.head(flow.hash());
         while let Some(object) = at.object() {
             let (its_flow, next) = self.link(object);
@@ -93,6 +94,9 @@ impl Kernel {
     }
     #[inline]
     fn enter(&mut self, entry: Entry, flow: FourTuple) {
+        if !self.looks_up {
+            return;
+        }
         if self.ehash.is_crowded() {
             self.grow_ehash();
         }
@@ -140,7 +144,7 @@ impl Kernel {
     }
     /// The same where another with its flow and port takes its place.
     pub(crate) fn unhash_for_another(&mut self, entry: Entry) {
-        let Some(object) = entry.object() else { return };
+        let Some(object) = entry.object().filter(|_| self.looks_up) else { return };
         let (flow, next) = self.link(object);
         let hash = flow.hash();
         self.ehash.count(-1);

@@ -156,6 +156,9 @@ impl Watch for Explain {
         }
     }
     fn noted(&mut self, at: Instant, host: HostId, note: &Note) {
-        self.pasts[usize::from(host.0)].note(at, note);
+        self.pasts[usize::from(host.0)].note(at, note.flow(), note);
+    }
+    fn noted_of(&mut self, at: Instant, host: HostId, flow: FourTuple, note: &Note) {
+        self.pasts[usize::from(host.0)].note(at, flow, note);
     }
 }

@@ -213,40 +213,40 @@ impl Pasts {
         let entry = &mut self.entries[place];
         (entry.fatal, entry.fatal_at) = (Some(kind), at);
     }
-    /// Takes a note in.
-    pub(super) fn note(&mut self, at: Instant, note: &Note) {
-        let (flow, fatal) = match *note {
-            Note::BucketRefused { flow, substate, count, limit, next_expiry } => {
-                (flow, Fatal::BucketRefused { substate, count, limit, next_expiry })
+    /// Takes a note of that flow in.
+    pub(super) fn note(&mut self, at: Instant, flow: FourTuple, note: &Note) {
+        let fatal = match *note {
+            Note::BucketRefused { substate, count, limit, next_expiry, .. } => {
+                Fatal::BucketRefused { substate, count, limit, next_expiry }
             }
-            Note::BucketBorn { flow, substate, .. } => (flow, Fatal::BucketStands(substate)),
-            Note::BucketTimeWait { flow } => (flow, Fatal::BucketStands(TcpState::TimeWait)),
+            Note::BucketBorn { substate, .. } => Fatal::BucketStands(substate),
+            Note::BucketTimeWait { .. } => Fatal::BucketStands(TcpState::TimeWait),
             // On 3.10 thousands expire in one tick: they must not drive out what is younger.
-            Note::BucketDied { flow, substate, how: how @ BucketEnd::Expired } => {
+            Note::BucketDied { substate, how: how @ BucketEnd::Expired, .. } => {
                 if let Some(place) = self.place(flow) {
                     self.kill_at(place, at, Fatal::BucketDied(substate, how));
                 }
                 return;
             }
-            Note::BucketDied { flow, substate, how } => (flow, Fatal::BucketDied(substate, how)),
-            Note::RequestDied { flow, why } => (flow, Fatal::RequestDied(why)),
+            Note::BucketDied { substate, how, .. } => Fatal::BucketDied(substate, how),
+            Note::RequestDied { why, .. } => Fatal::RequestDied(why),
             // The refusal and the bucket's birth say more than the end of the socket does.
             Note::Destroyed { why: SockEnd::BucketRefused | SockEnd::ToBucket, .. } => return,
-            Note::Destroyed { flow, state, why } => (flow, Fatal::Destroyed(state, why)),
-            Note::Orphaned { flow, state } => return self.orphan(flow, at, state),
+            Note::Destroyed { state, why, .. } => Fatal::Destroyed(state, why),
+            Note::Orphaned { state, .. } => return self.orphan(flow, at, state),
             // A new connection has nothing to do with what the last one on these ports did.
-            Note::RequestBorn { flow } => return self.forget_at(self.place(flow)),
+            Note::RequestBorn { .. } => return self.forget_at(self.place(flow)),
             // Of a flow whose port is not known yet nothing is remembered.
-            Note::State { flow, to: TcpState::SynSent, .. } if flow.sport == 0 => {
+            Note::State { to: TcpState::SynSent, .. } if flow.sport == 0 => {
                 self.renewed = Some((at, flow, None));
                 return;
             }
-            Note::State { flow, to: TcpState::SynSent, .. } => {
+            Note::State { to: TcpState::SynSent, .. } => {
                 let place = self.place(flow);
                 self.renewed = Some((at, flow, place.map(|place| self.at(place))));
                 return self.forget_at(place);
             }
-            Note::State { flow, from: TcpState::SynSent, to: TcpState::Close } => {
+            Note::State { from: TcpState::SynSent, to: TcpState::Close, .. } => {
                 match self.renewed {
                     // connect() found the port taken: there was no new connection.
                     Some((then, its_flow, past)) if (then, its_flow) == (at, flow) => {
@@ -256,7 +256,7 @@ impl Pasts {
                         return;
                     }
                     // close(), unless the end of the socket is noted next and says more.
-                    _ => (flow, Fatal::Destroyed(TcpState::SynSent, SockEnd::Done)),
+                    _ => Fatal::Destroyed(TcpState::SynSent, SockEnd::Done),
                 }
             }
             Note::State { .. } | Note::Timer { .. } | Note::Drop { .. } => return,
@@ -274,6 +274,9 @@ mod tests {
     fn two_entries_share_a_line_of_the_cache() {
         assert_eq!(size_of::<Entry>(), 32);
     }
+    fn note(pasts: &mut Pasts, at: Instant, note: &Note) {
+        pasts.note(at, note.flow(), note);
+    }
     fn flow(port: u16) -> FourTuple {
         let web = Endpoint::new(Addr::v4(10, 0, 0, 1), port);
         FourTuple::new(web, Endpoint::new(Addr::v4(10, 0, 0, 2), 6379))
@@ -287,15 +290,15 @@ mod tests {
     fn remembers_the_last_fatal_event_and_forgets_with_a_new_connection() {
         let mut pasts = Pasts::default();
         let at = |s| Instant::ZERO + finwait_model::time::Span::secs(s);
-        pasts.note(at(1), &Note::Orphaned { flow: flow(1), state: TcpState::FinWait1 });
-        pasts.note(at(2), &expired(1));
+        note(&mut pasts, at(1), &Note::Orphaned { flow: flow(1), state: TcpState::FinWait1 });
+        note(&mut pasts, at(2), &expired(1));
         let past = pasts.find(flow(1)).expect("it is remembered");
         assert_eq!(past.orphaned, Some((at(1), TcpState::FinWait1)));
         assert_eq!(
             past.fatal,
             Some((at(2), Fatal::BucketDied(TcpState::TimeWait, BucketEnd::Expired)))
         );
-        pasts.note(at(3), &Note::RequestBorn { flow: flow(1) });
+        note(&mut pasts, at(3), &Note::RequestBorn { flow: flow(1) });
         assert_eq!(pasts.find(flow(1)), None);
     }
 
@@ -304,13 +307,13 @@ mod tests {
         let mut pasts = Pasts::default();
         let at = |s| Instant::ZERO + finwait_model::time::Span::secs(s);
         let state = |from, to| Note::State { flow: flow(1), from, to };
-        pasts.note(at(1), &Note::Orphaned { flow: flow(1), state: TcpState::FinWait1 });
+        note(&mut pasts, at(1), &Note::Orphaned { flow: flow(1), state: TcpState::FinWait1 });
         let before = pasts.find(flow(1));
-        pasts.note(at(2), &state(TcpState::Close, TcpState::SynSent));
-        pasts.note(at(2), &state(TcpState::SynSent, TcpState::Close));
+        note(&mut pasts, at(2), &state(TcpState::Close, TcpState::SynSent));
+        note(&mut pasts, at(2), &state(TcpState::SynSent, TcpState::Close));
         assert_eq!(pasts.find(flow(1)), before);
-        pasts.note(at(3), &state(TcpState::Close, TcpState::SynSent));
-        pasts.note(at(4), &state(TcpState::SynSent, TcpState::Close));
+        note(&mut pasts, at(3), &state(TcpState::Close, TcpState::SynSent));
+        note(&mut pasts, at(4), &state(TcpState::SynSent, TcpState::Close));
         let closed = Fatal::Destroyed(TcpState::SynSent, SockEnd::Done);
         let past = pasts.find(flow(1)).expect("that one had a life of its own");
         assert_eq!((past.orphaned, past.fatal), (None, Some((at(4), closed))));
@@ -320,8 +323,8 @@ mod tests {
     fn a_tick_in_which_thousands_expire_drives_out_nothing() {
         let mut pasts = Pasts::default();
         let refused = |port| Note::RequestDied { flow: flow(port), why: RequestEnd::TimedOut };
-        (0..1000).for_each(|port| pasts.note(Instant { ns: 1 }, &refused(port)));
-        (1000..60_000).for_each(|port| pasts.note(Instant { ns: 2 }, &expired(port)));
+        (0..1000).for_each(|port| note(&mut pasts, Instant { ns: 1 }, &refused(port)));
+        (1000..60_000).for_each(|port| note(&mut pasts, Instant { ns: 2 }, &expired(port)));
         assert!((0..1000).all(|port| pasts.find(flow(port)).is_some()));
     }
 
@@ -335,8 +338,8 @@ mod tests {
             .collect();
         assert_eq!(same_set.len(), WAYS + 1);
         for (i, &flow) in same_set.iter().enumerate() {
-            let note = Note::RequestDied { flow, why: RequestEnd::TimedOut };
-            pasts.note(Instant { ns: i as u64 }, &note);
+            let timed_out = Note::RequestDied { flow, why: RequestEnd::TimedOut };
+            note(&mut pasts, Instant { ns: i as u64 }, &timed_out);
         }
         assert_eq!(pasts.find(same_set[0]), None);
         assert!(same_set[1..].iter().all(|f| pasts.find(*f).is_some()));

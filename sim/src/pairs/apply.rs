@@ -122,7 +122,8 @@ impl Departure<'_> {
                 }
                 Out::Note(note, of) => {
                     if scene.ground.watch.wants_notes() {
-                        say(&note.with_flow(of.flow(flow)), scene);
+                        let (now, host) = (scene.now, scene.ground.host);
+                        scene.ground.watch.noted_of(now, host, of.flow(flow), note);
                     }
                 }
                 Out::Refusal(substate) => {
