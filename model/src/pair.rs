@@ -197,8 +197,9 @@ impl Kernel {
         self.buckets.is_live(id) && self.buckets[id].flow == flow
     }
     /// From now on nobody asks whose a segment is, for what comes of each is known; so nobody need stand
-    /// in the established hash. Ports are taken and buckets live and die as ever. To be called before
-    /// anything has happened, and nothing may be received or connected in full after it.
+    /// in the established hash, and owners of ports that connect() has found need not be counted: it looks
+    /// at what it has taken itself. Buckets live and die as ever. To be called before anything has
+    /// happened, and nothing may be received, bound or connected in full after it but listeners.
     pub fn forgo_lookup(&mut self) {
         debug_assert_eq!(self.ehash.len(), 0, "nothing has happened");
         self.looks_up = false;
@@ -206,9 +207,10 @@ impl Kernel {
     /// Nobody stands any more where [`Self::begin_following`] has kept a place.
     pub fn leave(&mut self, place: Place) {
         let id = place.bucket();
-        let port = self.buckets[id].flow.sport;
         self.unhash(Entry::bucket(id));
-        self.bind.drop_owner(port, false);
+        if self.looks_up {
+            self.bind.drop_owner(self.buckets[id].flow.sport, false);
+        }
         self.buckets.give_up(id);
     }
 

@@ -74,6 +74,9 @@ impl Kernel {
     }
 
     fn check_ports(&self) {
+        if !self.looks_up {
+            return;
+        }
         let mut owners: BTreeMap<u16, (u32, u32)> = BTreeMap::new();
         for (_, sk) in self.socks.iter().filter(|(_, sk)| sk.has_port) {
             let slot = owners.entry(sk.flow.sport).or_default();
