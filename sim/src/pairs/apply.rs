@@ -8,6 +8,7 @@ use finwait_model::track::{Change, Origin, Since};
 
 use super::conn::{Conn, Side, UNANSWERED};
 use super::effect::{Effect, Leaves, Numbers, Out, Turn, Whom};
+use super::graph::Edge;
 use super::replay::Recent;
 use super::timers::Timer;
 use super::{Bound, Flight, Lane, Scene, Station, Toward, Yard};
@@ -21,10 +22,11 @@ impl Yard {
         &mut self,
         slot: u32,
         end: usize,
-        effect: &Effect,
+        edge: &Edge,
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) -> Option<&'static str> {
+        let effect = &edge.effect;
         let Self { conns, stations, doors, .. } = self;
         let conn = conns.at(slot);
         if let Some(flight) = flight {
@@ -44,7 +46,7 @@ impl Yard {
                 out.depart(effect, numbers, flight, scene);
             }
         }
-        if !effect.does_more {
+        if !edge.does_more {
             return None;
         }
         if let Some(change) = &effect.change {

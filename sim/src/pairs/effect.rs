@@ -120,18 +120,18 @@ pub(super) struct Outs {
 
 impl Outs {
     pub(super) fn of(mut all: Vec<Out>) -> Self {
-        let mut places = (0..all.len()).filter(|place| matches!(all[*place], Out::Segment(_)));
-        let unseen = match (places.next(), places.next()) {
-            (Some(place), None) => match &all[place] {
-                Out::Segment(leaves) if !leaves.resets => Some((place, leaves.clone())),
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some((place, _)) = unseen {
-            all.remove(place);
+        let is_segment = |out: &Out| matches!(out, Out::Segment(_));
+        let is_reset = |out: &Out| matches!(out, Out::Segment(leaves) if leaves.resets);
+        let segments = all.iter().filter(|out| is_segment(out)).count();
+        if segments != 1 || all.iter().any(is_reset) {
+            return Self { unseen: None, rest: all };
         }
-        Self { unseen: unseen.map(|(_, leaves)| leaves), rest: all }
+        let place = all.iter().position(is_segment);
+        let unseen = place.and_then(|place| match all.remove(place) {
+            Out::Segment(leaves) => Some(leaves),
+            Out::Note(..) | Out::Refusal(_) => None,
+        });
+        Self { unseen, rest: all }
     }
     fn are_none(&self) -> bool {
         self.unseen.is_none() && self.rest.is_empty()
@@ -205,8 +205,6 @@ pub(super) struct Effect {
     pub delta: Box<Delta>,
     /// Nothing is left of the connection but buckets.
     pub over: bool,
-    /// Whether it does any of these: the host's tables change, somebody is woken, a timer is set.
-    pub does_more: bool,
 }
 
 impl Effect {
@@ -217,12 +215,16 @@ impl Effect {
     /// Does it do nothing that shows but what the system call says?
     pub(super) fn is_quiet(&self) -> bool {
         self.outs.are_none()
-            && self.wakes.is_empty()
             && !self.takes_stamp
             && !self.takes_data
-            && (self.delack, self.write) == (Turn::Stays, Turn::Stays)
-            && self.change.is_none()
-            && !self.leaves
+            && !self.does_more()
             && !self.over
+    }
+    /// Do the host's tables change, is somebody woken, or a timer set?
+    pub(super) fn does_more(&self) -> bool {
+        self.change.is_some()
+            || self.leaves
+            || !self.wakes.is_empty()
+            || (self.delack, self.write) != (Turn::Stays, Turn::Stays)
     }
 }

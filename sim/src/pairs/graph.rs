@@ -26,15 +26,25 @@ pub(super) struct Edge {
     pub check_at: u64,
     /// It does nothing that shows but what the system call says.
     pub is_quiet: bool,
+    /// The host's tables change, somebody is woken, or a timer is set.
+    pub does_more: bool,
     pub makes_bucket: bool,
 }
 
 impl Edge {
     /// One that was never taken.
     pub(super) fn new(effect: Effect, end: usize, to: Node) -> Self {
-        let (is_quiet, makes_bucket) = (effect.is_quiet(), effect.makes_bucket());
-        let end = end as u8;
-        Self { effect, end, to, taken: 0, counted: 0, check_at: 1, is_quiet, makes_bucket }
+        Self {
+            is_quiet: effect.is_quiet(),
+            does_more: effect.does_more(),
+            makes_bucket: effect.makes_bucket(),
+            effect,
+            end: end as u8,
+            to,
+            taken: 0,
+            counted: 0,
+            check_at: 1,
+        }
     }
 }
 

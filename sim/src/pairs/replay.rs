@@ -279,12 +279,6 @@ pub(super) fn learn(
     let over = ends == [true; 2]
         && replay.fds == [None; 2]
         && replay.flights.iter().all(VecDeque::is_empty);
-    let change = (!Change::is_none(&change)).then(|| Box::new(change));
-    let leaves = end == CLIENT && stood && !kernel.is_hashed_sock(&after) && !has_bucket;
-    let does_more = change.is_some()
-        || leaves
-        || !wakes.is_empty()
-        || (delack, write) != (Turn::Stays, Turn::Stays);
     let effect = Effect {
         arrived: match &arriving {
             Some(flying) => {
@@ -300,11 +294,10 @@ pub(super) fn learn(
             && kernel.has_received_at(&after, now),
         delack,
         write,
-        leaves,
-        change,
+        leaves: end == CLIENT && stood && !kernel.is_hashed_sock(&after) && !has_bucket,
+        change: (!Change::is_none(&change)).then(|| Box::new(change)),
         delta: Box::new(Kernel::delta(&mark, &marked)),
         over,
-        does_more,
     };
     Ok(Lesson { effect, name: replay.name(known), ambiguous })
 }

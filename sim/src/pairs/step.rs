@@ -117,7 +117,7 @@ impl Pairs {
         if taken.is_quiet {
             return effect.result;
         }
-        let odd = yard.happen(slot, key.end(), effect, flight, scene);
+        let odd = yard.happen(slot, key.end(), taken, flight, scene);
         let (result, over) = (effect.result, effect.over);
         if over {
             self.end(slot);
