@@ -262,9 +262,7 @@ impl Kernel {
     pub(crate) fn bury(&mut self, tw: TwId, how: BucketEnd, cx: &mut Cx<'_, impl Sink>) {
         let bucket = self.buckets[tw];
         self.unhash(Entry::bucket(tw));
-        if self.looks_up {
-            self.bind.drop_owner(bucket.flow.sport, bucket.owner & TimeWait::EXPLICIT_PORT != 0);
-        }
+        self.bind.drop_owner(bucket.flow.sport, bucket.owner & TimeWait::EXPLICIT_PORT != 0);
         self.deathrow.remove(&mut self.buckets, tw.index());
         self.state_counts[bucket.substate as usize] -= 1;
         self.buckets.remove(tw);

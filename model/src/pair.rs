@@ -203,14 +203,13 @@ impl Kernel {
     pub fn forgo_lookup(&mut self) {
         debug_assert_eq!(self.ehash.len(), 0, "nothing has happened");
         self.looks_up = false;
+        self.bind.forgo_found();
     }
     /// Nobody stands any more where [`Self::begin_following`] has kept a place.
     pub fn leave(&mut self, place: Place) {
         let id = place.bucket();
         self.unhash(Entry::bucket(id));
-        if self.looks_up {
-            self.bind.drop_owner(self.buckets[id].flow.sport, false);
-        }
+        self.bind.drop_owner(self.buckets[id].flow.sport, false);
         self.buckets.give_up(id);
     }
 

@@ -276,9 +276,7 @@ impl Kernel {
             return Ok(None);
         }
         self.move_search_on(&found);
-        if self.looks_up {
-            self.bind.add(found.port, false);
-        }
+        self.bind.add(found.port, false);
         let place = self.buckets.hold(flow);
         self.hash_found(Entry::bucket(place), flow);
         Ok(Some((flow, Place(place))))

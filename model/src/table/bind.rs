@@ -32,6 +32,8 @@ pub(crate) struct BindTable {
     pages: Vec<Option<Box<Page>>>,
     /// 6.18: a bucket returns to connect() when its last explicit owner leaves.
     resets_after_explicit: bool,
+    /// Are owners counted that got their port from connect()'s search?
+    counts_found: bool,
 }
 
 impl Page {
@@ -70,7 +72,12 @@ const fn port_at(page: usize, place: usize) -> u16 {
 
 impl BindTable {
     pub(crate) fn new(resets_after_explicit: bool) -> Self {
-        Self { pages: (0..256).map(|_| None).collect(), resets_after_explicit }
+        let pages = (0..256).map(|_| None).collect();
+        Self { pages, resets_after_explicit, counts_found: true }
+    }
+    /// From now on only explicit owners are counted. See [`crate::pair`].
+    pub(crate) const fn forgo_found(&mut self) {
+        self.counts_found = false;
     }
     pub(crate) fn get(&self, port: u16) -> Port {
         let (page, place) = place(port);
@@ -86,7 +93,11 @@ impl BindTable {
         self.pages[page].get_or_insert_with(|| Box::new(Page::EMPTY))
     }
     /// A new owner. `explicit`: it did not get the port from connect()'s search.
+    #[inline]
     pub(crate) fn add(&mut self, port: u16, explicit: bool) {
+        if !explicit && !self.counts_found {
+            return;
+        }
         let (page, place) = place(port);
         let page = self.page(page);
         if explicit {
@@ -96,7 +107,11 @@ impl BindTable {
         page.owners[place] += 1;
     }
     /// An owner leaves; the last one frees the bucket. `[inet_put_port]`
+    #[inline]
     pub(crate) fn drop_owner(&mut self, port: u16, explicit: bool) {
+        if !explicit && !self.counts_found {
+            return;
+        }
         let resets = self.resets_after_explicit;
         let (page, place) = place(port);
         let page = self.page(page);

@@ -523,9 +523,6 @@ impl<'a, W: Watch> AppCx<'a, W> {
         self.recv(fd, 1)
     }
     pub(crate) fn recv(&mut self, fd: Fd, bytes: u32) -> Result<u32, Errno> {
-        if let Some(answer) = self.pair(fd, pairs::Act::Recv(bytes)) {
-            return answer;
-        }
         let answer = self.stack.recv(fd, bytes, &mut Cx { now: self.now, sink: &mut self.tap });
         self.show(fd, SysCall::Recv(bytes), answer);
         answer
@@ -537,9 +534,6 @@ impl<'a, W: Watch> AppCx<'a, W> {
         flow.unwrap_or_default()
     }
     pub(crate) fn poll(&mut self, fd: Fd) -> Ready {
-        if let Some(answer) = self.pair(fd, pairs::Act::Poll) {
-            return Ready(answer.unwrap_or_default() as u16);
-        }
         self.stack.poll(fd).unwrap_or_default()
     }
     /// Begins to send a message; what does not fit goes with [`AppCx::send_rest`].

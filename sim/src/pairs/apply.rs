@@ -110,7 +110,7 @@ impl Departure<'_> {
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) {
-        let flow = numbers.flow;
+        let (now, host, flow) = (scene.now, scene.ground.host, numbers.flow);
         for out in &effect.outs.rest {
             match out {
                 Out::Segment(leaves) => {
@@ -124,7 +124,6 @@ impl Departure<'_> {
                 }
                 Out::Note(note, of) => {
                     if scene.ground.watch.wants_notes() {
-                        let (now, host) = (scene.now, scene.ground.host);
                         scene.ground.watch.noted_of(now, host, of.flow(flow), note);
                     }
                 }
@@ -137,7 +136,7 @@ impl Departure<'_> {
                         limit: kernel.sysctl().tcp_max_tw_buckets as i32,
                         next_expiry: kernel.next_bucket_death(),
                     };
-                    say(&note, scene);
+                    scene.ground.watch.noted(now, host, &note);
                 }
             }
         }
@@ -211,10 +210,4 @@ fn tell<W: Watch>(
     let (at, fate) = (scene.now, Fate::Arrives(scene.now + lane.delay));
     let host = scene.ground.host;
     scene.ground.watch.sent(&Sent { at, host, segment, cause, answers, fate });
-}
-
-/// The kernel says something.
-#[inline]
-fn say<W: Watch>(note: &Note, scene: &mut Scene<'_, '_, W>) {
-    scene.ground.watch.noted(scene.now, scene.ground.host, note);
 }

@@ -14,13 +14,9 @@ pub(crate) enum Act {
     Timer,
     /// accept() by the server, and poll() of what it gets.
     Accept,
-    /// poll().
-    Poll,
     /// send() of so many bytes.
     Send(u32),
-    /// recv() of so many bytes at most.
-    Recv(u32),
-    /// The same again and again until nothing is there.
+    /// recv() of so many bytes at most, again and again until nothing is there.
     ReadAll(u32),
     /// close().
     Close,
@@ -32,8 +28,8 @@ impl Act {
     pub(super) const fn says_nothing(self) -> Result<u32, Errno> {
         match self {
             Self::Send(bytes) => Ok(bytes),
-            Self::Arrival | Self::Timer | Self::Poll | Self::ReadAll(_) | Self::Close => Ok(0),
-            Self::Connect | Self::Accept | Self::Recv(_) => Err(Errno::EAGAIN),
+            Self::Arrival | Self::Timer | Self::ReadAll(_) | Self::Close => Ok(0),
+            Self::Connect | Self::Accept => Err(Errno::EAGAIN),
         }
     }
 }
@@ -70,11 +66,9 @@ impl Key {
             Act::Arrival => (1, 0),
             Act::Timer => (2, 0),
             Act::Accept => (3, 0),
-            Act::Poll => (4, 0),
+            Act::Close => (4, 0),
             Act::Send(bytes) => (Self::SEND, bytes),
-            Act::Recv(bytes) => (6, bytes),
-            Act::Close => (7, 0),
-            Act::ReadAll(bytes) => (8, bytes),
+            Act::ReadAll(bytes) => (6, bytes),
         };
         Self(code << Self::CODE | number as u64)
     }
@@ -114,10 +108,8 @@ impl Key {
             1 => Act::Arrival,
             2 => Act::Timer,
             3 => Act::Accept,
-            4 => Act::Poll,
+            4 => Act::Close,
             Self::SEND => Act::Send(number),
-            6 => Act::Recv(number),
-            7 => Act::Close,
             _ => Act::ReadAll(number),
         }
     }

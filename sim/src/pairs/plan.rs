@@ -1,5 +1,5 @@
 //! In which scenarios connections are known that way: those in which nothing is left to chance, and
-//! whose applications do nothing but connect, accept, poll, send, receive and close.
+//! whose applications do nothing but connect, accept, send, read all there is, and close.
 
 use std::collections::VecDeque;
 

@@ -147,9 +147,7 @@ impl Replay {
                 self.fds[end] = Some(fd);
                 kernel.poll(fd).map(|ready| u32::from(ready.0))
             }),
-            Act::Poll => fd.and_then(|fd| kernel.poll(fd)).map(|ready| u32::from(ready.0)),
             Act::Send(bytes) => fd.and_then(|fd| kernel.send(fd, bytes, false, &mut cx)),
-            Act::Recv(bytes) => fd.and_then(|fd| kernel.recv(fd, bytes, &mut cx)),
             Act::ReadAll(most) => fd.and_then(|fd| read_all(kernel, fd, most, &mut cx)),
             Act::Close => {
                 self.fds[end] = None;
