@@ -12,6 +12,7 @@ use super::graph::Edge;
 use super::replay::Recent;
 use super::timers::Timer;
 use super::{Bound, Flight, Lane, Scene, Station, Toward, Yard};
+use crate::follow::CLIENT;
 use crate::link::Fate;
 use crate::watch::{Sent, Watch};
 
@@ -20,15 +21,14 @@ impl Yard {
     #[inline(always)]
     pub(super) fn happen<W: Watch>(
         &mut self,
-        slot: u32,
+        (conn, slot): (&mut Conn, u32),
         end: usize,
         edge: &Edge,
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) -> Option<&'static str> {
         let effect = &edge.effect;
-        let Self { conns, stations, doors, .. } = self;
-        let conn = conns.at(slot);
+        let Self { stations, doors, .. } = self;
         if let Some(flight) = flight {
             conn.ends[end].hear(effect, flight, scene.now);
         }
@@ -186,7 +186,7 @@ impl Conn {
         let since = Since { began: scene.now, stamped: recent.came };
         scene.ground.kernel.follow(change, &origin, place, since, scene.now);
         if change.makes_bucket() {
-            self.has_bucket = true;
+            self.heeds[CLIENT] = true;
         }
     }
 }

@@ -21,6 +21,9 @@ const LONGEST: Span = Span::secs(30);
 /// What is not answered for so long will be sent again.
 pub(super) const UNANSWERED: Span = Span::millis(PATIENT_MS);
 
+/// What there is to look at with one that has just begun.
+const FRESH: [bool; 2] = [false, true];
+
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Conn {
@@ -34,10 +37,10 @@ pub(super) struct Conn {
     pub ends: [Side; 2],
     pub place: Option<Place>,
     pub began: Instant,
-    /// Its bucket was made.
-    pub has_bucket: bool,
-    /// It has come to its listener.
-    pub has_knocked: bool,
+    /// By end: is there something to look at before anything happens there? At the client's whether its
+    /// bucket is still there, once it was made; at the server's whether there is room at its listener,
+    /// until it has come there.
+    pub heeds: [bool; 2],
     pub accepted: bool,
     /// Its numbers are too near to zero, which means "none" in many places.
     pub unusual: bool,
@@ -81,8 +84,7 @@ impl Conn {
             ends: [Side::default(); 2],
             place: None,
             began: Instant::ZERO,
-            has_bucket: false,
-            has_knocked: false,
+            heeds: FRESH,
             accepted: false,
             unusual: false,
             live: false,
@@ -98,6 +100,10 @@ impl Conn {
     #[inline]
     pub(super) fn too_old(&self, now: Instant) -> Option<&'static str> {
         (now.since(self.began) > LONGEST).then_some("a connection that lasts long")
+    }
+    /// Has it come to its listener?
+    pub(super) const fn has_knocked(&self) -> bool {
+        !self.heeds[SERVER]
     }
     /// Is its bucket gone, which was made before?
     #[inline]
@@ -151,9 +157,8 @@ impl Conns {
     pub(super) fn close(&mut self, slot: u32) {
         let conn = &mut self.all[slot as usize];
         conn.generation = conn.generation.wrapping_add(1);
-        (conn.live, conn.has_knocked, conn.accepted) = (false, false, false);
-        (conn.node, conn.place) = (ALONE, None);
-        (conn.has_bucket, conn.unusual) = (false, false);
+        (conn.live, conn.accepted, conn.unusual) = (false, false, false);
+        (conn.node, conn.place, conn.heeds) = (ALONE, None, FRESH);
         conn.events.clear();
         self.free.push(slot);
     }

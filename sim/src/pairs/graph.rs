@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::effect::Effect;
 use super::event::Key;
+use crate::world::HostId;
 
 /// A way to stand, or [`ALONE`].
 pub(super) type Node = u32;
@@ -16,7 +17,8 @@ pub(super) const OWN: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Edge {
     pub effect: Effect,
-    pub end: u8,
+    /// On which host it happens.
+    pub host: HostId,
     /// How the connection stands then.
     pub to: Node,
     /// How often it was taken, and how much of that is counted.
@@ -33,25 +35,36 @@ pub(super) struct Edge {
 
 impl Edge {
     /// One that was never taken.
-    pub(super) fn new(effect: Effect, end: usize, to: Node) -> Self {
+    pub(super) fn new(effect: Effect, host: HostId, to: Node) -> Self {
         Self {
             is_quiet: effect.is_quiet(),
             does_more: effect.does_more(),
             makes_bucket: effect.makes_bucket(),
             effect,
-            end: end as u8,
+            host,
             to,
             taken: 0,
             counted: 0,
             check_at: 1,
         }
     }
+    /// Is there nothing to look at before it is taken?
+    #[inline]
+    const fn is_plain(&self) -> bool {
+        !self.makes_bucket & !self.is_due()
+    }
+    /// Is it to be worked out once more?
+    #[inline]
+    pub(super) const fn is_due(&self) -> bool {
+        self.taken == self.check_at
+    }
 }
 
 /// Everything that is known.
 #[derive(Default, Debug)]
 pub(super) struct Graph {
-    names: BTreeMap<String, Node>,
+    /// By land, and by what stands for how both ends stand.
+    names: BTreeMap<(u32, String), Node>,
     /// By node, and by whether a bucket is refused: the edge that was asked for last.
     last: Vec<[(Key, u32); 2]>,
     /// The edge that a connection takes in an event, by how it stands.
@@ -62,10 +75,10 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// The node with that name.
-    pub(super) fn node(&mut self, name: String) -> Node {
+    /// The node with that name in that land.
+    pub(super) fn node(&mut self, land: u32, name: String) -> Node {
         let next = self.names.len() as Node;
-        let node = *self.names.entry(name).or_insert(next);
+        let node = *self.names.entry((land, name)).or_insert(next);
         if node == next {
             self.last.push([(Key::NONE, 0); 2]);
         }
@@ -80,6 +93,13 @@ impl Graph {
         }
         Some(last.1)
     }
+    /// The same, if it was asked for last, and nothing has to be looked at before it is taken.
+    #[inline(always)]
+    pub(super) fn plain(&mut self, node: Node, key: Key) -> Option<&mut Edge> {
+        let last = self.last.get(node as usize)?[0];
+        let edge = self.edges.get_mut(last.1 as usize)?;
+        ((last.0 == key) & edge.is_plain()).then_some(edge)
+    }
     /// A new one.
     pub(super) fn add(&mut self, node: Node, key: Key, edge: Edge) -> u32 {
         let number = self.edges.len() as u32;
@@ -92,15 +112,13 @@ impl Graph {
         self.alone = Some(Box::new(edge));
         OWN
     }
-    /// An edge is taken.
-    #[inline]
-    pub(super) fn take(&mut self, edge: u32) -> &Edge {
-        let ((Some(taken), _) | (None, Some(taken))) =
-            (self.edges.get_mut(edge as usize), self.alone.as_deref_mut())
+    /// The edge of that number.
+    pub(super) fn edge(&mut self, number: u32) -> &mut Edge {
+        let ((Some(edge), _) | (None, Some(edge))) =
+            (self.edges.get_mut(number as usize), self.alone.as_deref_mut())
         else {
             unreachable!("invariant: an edge is known, or was kept for one connection");
         };
-        taken.taken += 1;
-        taken
+        edge
     }
 }

@@ -49,16 +49,18 @@ use timers::{Timer, Timers};
 #[derive(Debug)]
 pub(crate) struct Pairs {
     lands: Vec<Land>,
+    ways: Vec<Way>,
+    /// Everything that is known of them.
+    graph: Graph,
+    conns: Conns,
     yard: Yard,
     gave_up: Option<&'static str>,
 }
 
-/// What there is of connections, and between them.
+/// What hosts have of them.
 #[derive(Debug)]
 struct Yard {
-    ways: Vec<Way>,
     doors: Vec<Door>,
-    conns: Conns,
     /// By host.
     stations: Vec<Station>,
     /// How many timers have been armed: the order of those of one tick.
@@ -77,13 +79,12 @@ struct Way {
     ports: Vec<u64>,
 }
 
-/// Two hosts, and everything that is known of connections between them.
+/// Two hosts that connections are between.
 #[derive(Debug)]
 struct Land {
     hosts: [HostId; 2],
     ground: replay::Ground,
     numbering: [Numbering; 2],
-    graph: Graph,
     /// How connections stand that have not begun.
     beginning: graph::Node,
     /// The limit of orphans of the narrower host.
@@ -194,8 +195,8 @@ impl Pairs {
     }
     /// A descriptor for a connection.
     pub(crate) fn socket(&mut self) -> Fd {
-        let slot = self.yard.conns.open();
-        self.yard.conns.fd(slot)
+        let slot = self.conns.open();
+        self.conns.fd(slot)
     }
     /// Is it one of those?
     #[inline]
@@ -255,8 +256,8 @@ impl Pairs {
     /// The timer that is due fires.
     pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {
         let host = scene.ground.host;
-        let Yard { stations, conns, .. } = &mut self.yard;
-        let timers = &mut stations[usize::from(host.0)].timers;
+        let Self { yard, conns, .. } = self;
+        let timers = &mut yard.stations[usize::from(host.0)].timers;
         let pending = |timer: &Timer| conns.at(timer.slot).ends[timer.end].delack == timer.number;
         let Some(Timer { slot, end, .. }) = timers.take(scene.now, pending) else { return Ok(0) };
         conns.at(slot).ends[end].delack = 0;
@@ -276,8 +277,8 @@ impl Pairs {
         let door = &mut self.yard.doors[door as usize];
         let slot = door.queue.pop_front().ok_or(Errno::EAGAIN)?;
         door.coming -= 1;
-        self.yard.conns.at(slot).accepted = true;
-        let fd = self.yard.conns.fd(slot);
+        self.conns.at(slot).accepted = true;
+        let fd = self.conns.fd(slot);
         let ready = self.happens(slot, Key::of(Act::Accept).at(SERVER), scene)?;
         Ok((fd, Ready(ready as u16)))
     }
@@ -291,11 +292,11 @@ impl Pairs {
         if self.gave_up.is_some() {
             return what.act().says_nothing();
         }
-        let slot = self.yard.conns.slot(fd).ok_or(Errno::EBADF)?;
-        let conn = self.yard.conns.at(slot);
+        let slot = self.conns.slot(fd).ok_or(Errno::EBADF)?;
+        let conn = self.conns.at(slot);
         if !conn.live {
             // connect() has failed.
-            self.yard.conns.close(slot);
+            self.conns.close(slot);
             return Ok(0);
         }
         let end = conn.end(scene.ground.host);
@@ -308,18 +309,15 @@ impl Pairs {
     }
     /// A run is over: what was counted meanwhile is added up.
     pub(crate) fn settle(&mut self, now: Instant, hosts: &mut [Host]) {
-        for land in &mut self.lands {
-            for edge in &mut land.graph.edges {
-                let times = edge.taken - edge.counted;
-                if times > 0 {
-                    edge.counted = edge.taken;
-                    let host = land.hosts[usize::from(edge.end)];
-                    let kernel = hosts[usize::from(host.0)].kernel_mut();
-                    kernel.count_delta(&edge.effect.delta, times);
-                }
+        for edge in &mut self.graph.edges {
+            let times = edge.taken - edge.counted;
+            if times > 0 {
+                edge.counted = edge.taken;
+                let kernel = hosts[usize::from(edge.host.0)].kernel_mut();
+                kernel.count_delta(&edge.effect.delta, times);
             }
         }
-        let odd = self.yard.conns.live().find_map(|conn| conn.oddity(now));
+        let odd = self.conns.live().find_map(|conn| conn.oddity(now));
         self.gave_up = self.gave_up.or(odd);
     }
 }

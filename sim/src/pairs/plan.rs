@@ -7,7 +7,7 @@ use finwait_model::flow::Endpoint;
 use finwait_model::time::Span;
 
 use super::conn::Conns;
-use super::graph::Graph;
+use super::graph::{Graph, Node};
 use super::replay::Ground;
 use super::timers::Timers;
 use super::{Door, Land, Lane, Pairs, Station, Toward, Way, Yard};
@@ -64,14 +64,19 @@ impl Pairs {
             doors: Vec::new(),
         });
         let yard = Yard {
-            ways: Vec::new(),
             doors: Vec::new(),
-            conns: Conns::default(),
             stations: stations.collect(),
             armed: 0,
             buckets_touched: false,
         };
-        Self { lands: Vec::new(), yard, gave_up: None }
+        Self {
+            lands: Vec::new(),
+            ways: Vec::new(),
+            graph: Graph::default(),
+            conns: Conns::default(),
+            yard,
+            gave_up: None,
+        }
     }
     fn add_way(&mut self, scenario: &Scenario, client: HostId, to: Endpoint) -> Option<()> {
         let ways = &self.yard.stations[usize::from(client.0)].ways;
@@ -89,8 +94,10 @@ impl Pairs {
         let lanes = [toward(client, server)?, toward(server, client)?];
         let is_it = |land: &Land| land.hosts == hosts && land.ground.backlog == backlog;
         let land = self.lands.iter().position(is_it).unwrap_or_else(|| {
-            self.lands.push(Land::new(scenario, hosts, backlog));
-            self.lands.len() - 1
+            let number = self.lands.len();
+            let beginning = self.graph.node(number as u32, String::new());
+            self.lands.push(Land::new(scenario, hosts, backlog, beginning));
+            number
         });
         let is_it = |door: &Door| (door.host, door.port) == (server, to.port);
         let door = self.yard.doors.iter().position(is_it).unwrap_or_else(|| {
@@ -104,25 +111,22 @@ impl Pairs {
             });
             self.yard.doors.len() - 1
         });
-        let number = self.yard.ways.len() as u32;
-        self.yard.ways.push(Way { lanes, land, door, ports: vec![0; 1 << 10] });
+        let number = self.ways.len() as u32;
+        self.ways.push(Way { lanes, land, door, ports: vec![0; 1 << 10] });
         self.yard.stations[usize::from(client.0)].ways.insert(at, (to, number));
         Some(())
     }
 }
 
 impl Land {
-    fn new(scenario: &Scenario, hosts: [HostId; 2], backlog: i32) -> Self {
+    fn new(scenario: &Scenario, hosts: [HostId; 2], backlog: i32, beginning: Node) -> Self {
         let configs = hosts.map(|host| scenario.config_of(host));
         let kernels = configs.each_ref().map(finwait_model::kernel::Kernel::new);
         let orphans = kernels.iter().map(finwait_model::kernel::Kernel::room).min().unwrap_or(0);
-        let mut graph = Graph::default();
-        let beginning = graph.node(String::new());
         Self {
             hosts,
             numbering: kernels.each_ref().map(finwait_model::kernel::Kernel::numbering),
             ground: Ground { configs, backlog },
-            graph,
             beginning,
             orphans,
             begun: 0,

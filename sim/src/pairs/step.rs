@@ -8,7 +8,7 @@ use finwait_model::track::Place;
 
 use super::conn::{Conn, Side, UNANSWERED};
 use super::event::{Act, Event, Key};
-use super::graph::{ALONE, Edge, OWN};
+use super::graph::{ALONE, Edge, Graph};
 use super::replay::{self, Lesson};
 use super::{Door, Flight, Land, Pairs, Scene, Way};
 use crate::digest;
@@ -43,14 +43,14 @@ impl Pairs {
         if self.gave_up.is_some() {
             return Act::Connect.says_nothing();
         }
-        let slot = self.yard.conns.slot(fd).ok_or(Errno::EBADF)?;
+        let slot = self.conns.slot(fd).ok_or(Errno::EBADF)?;
         let (now, host) = (scene.now, scene.ground.host);
         let ways = &self.yard.stations[usize::from(host.0)].ways;
         let found = ways.binary_search_by_key(&to, |way| way.0);
         let number = ways[found.map_err(|_| Errno::ECONNREFUSED)?].1;
-        let way = &mut self.yard.ways[number as usize];
+        let way = &mut self.ways[number as usize];
         let land = &mut self.lands[way.land];
-        let open = self.yard.conns.open_now();
+        let open = self.conns.open_now();
         if let Some(why) = oddity(land, open, scene.ground.kernel, now) {
             self.give_up(why);
             return Act::Connect.says_nothing();
@@ -61,7 +61,7 @@ impl Pairs {
         let (word, bit) = (usize::from(flow.sport >> 6), 1 << (flow.sport & 63));
         let is_taken = way.ports[word] & bit != 0;
         way.ports[word] |= bit;
-        self.yard.conns.at(slot).begin(way, number, land, host, (flow, place), now);
+        self.conns.at(slot).begin(way, number, land, host, (flow, place), now);
         land.begun += 1;
         if is_taken {
             self.give_up("ports whose last connection is not over");
@@ -89,36 +89,42 @@ impl Pairs {
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) -> Result<u32, Errno> {
-        let Self { lands, yard, .. } = self;
-        let conn = yard.conns.at(slot);
-        let land = &mut lands[conn.land as usize];
-        // Both at once: one of them alone is as likely as not.
-        if !conn.has_knocked & (key.end() == SERVER) {
-            let door = &mut yard.doors[conn.door as usize];
-            if !conn.knock(land, door, scene.now) {
-                self.give_up("nobody who listens, or a backlog that may be short");
-                return key.act().says_nothing();
-            }
+        let end = key.end();
+        if self.conns.at(slot).heeds[end]
+            && let Some(why) = self.heed(slot, end, scene)
+        {
+            self.give_up(why);
+            return key.act().says_nothing();
+        }
+        let Self { lands, graph, conns, yard, .. } = self;
+        let conn = conns.at(slot);
+        // What arrives was on its way for a moment only.
+        if flight.is_none()
+            && let Some(why) = conn.too_old(scene.now)
+        {
+            self.give_up(why);
+            return key.act().says_nothing();
         }
         conn.events.push(Event { at: scene.now, key });
-        let edge = match look_up(conn, land, key, flight, scene) {
-            Ok(edge) => edge,
-            Err(why) => {
-                self.give_up(why);
-                return key.act().says_nothing();
-            }
+        let matters = flight.map_or(key.sends(), |flight| flight.bound.payload);
+        let key = if matters { conn.aged(key, scene.now, scene.ground.kernel) } else { key };
+        let edge = match graph.plain(conn.node, key) {
+            Some(edge) => edge,
+            None => match look_up(conn, lands, graph, key, scene) {
+                Ok(number) => graph.edge(number),
+                Err(why) => {
+                    self.give_up(why);
+                    return key.act().says_nothing();
+                }
+            },
         };
-        let taken = land.graph.take(edge);
-        conn.node = taken.to;
-        let effect = &taken.effect;
-        if edge == OWN {
-            scene.ground.kernel.count_delta(&effect.delta, 1);
+        edge.taken += 1;
+        conn.node = edge.to;
+        if edge.is_quiet {
+            return edge.effect.result;
         }
-        if taken.is_quiet {
-            return effect.result;
-        }
-        let odd = yard.happen(slot, key.end(), taken, flight, scene);
-        let (result, over) = (effect.result, effect.over);
+        let odd = yard.happen((conn, slot), end, edge, flight, scene);
+        let (result, over) = (edge.effect.result, edge.effect.over);
         if over {
             self.end(slot);
         }
@@ -127,15 +133,34 @@ impl Pairs {
         }
         result
     }
+    /// Before anything happens to a connection at that end: says why it is not known what comes of it,
+    /// if that is so.
+    #[inline(never)]
+    fn heed<W: Watch>(
+        &mut self,
+        slot: u32,
+        end: usize,
+        scene: &Scene<'_, '_, W>,
+    ) -> Option<&'static str> {
+        let Self { lands, conns, yard, .. } = self;
+        let conn = conns.at(slot);
+        if end == CLIENT {
+            let lost = conn.has_lost_bucket(scene.ground.kernel);
+            return lost.then_some("a bucket that is gone before its connection");
+        }
+        let (land, door) = (&lands[conn.land as usize], &mut yard.doors[conn.door as usize]);
+        let knocks = conn.knock(land, door, scene.now);
+        (!knocks).then_some("nobody who listens, or a backlog that may be short")
+    }
     /// Nothing is left of a connection but buckets.
     fn end(&mut self, slot: u32) {
-        let conn = self.yard.conns.at(slot);
+        let conn = self.conns.at(slot);
         let port = conn.ends[CLIENT].flow.sport;
-        self.yard.ways[conn.way as usize].ports[usize::from(port >> 6)] &= !(1 << (port & 63));
-        if !conn.accepted && conn.has_knocked {
+        self.ways[conn.way as usize].ports[usize::from(port >> 6)] &= !(1 << (port & 63));
+        if !conn.accepted && conn.has_knocked() {
             self.yard.doors[conn.door as usize].coming -= 1;
         }
-        self.yard.conns.close(slot);
+        self.conns.close(slot);
     }
 }
 
@@ -163,7 +188,6 @@ impl Conn {
     ) {
         (self.way, self.host) = (number, host);
         (self.door, self.land) = (way.door as u32, way.land as u32);
-        self.node = land.beginning;
         for (end, flow) in [(CLIENT, flow), (SERVER, flow.reversed())] {
             let numbering = &land.numbering[end];
             self.unusual |= is_near_zero(numbering.timestamp(flow, now));
@@ -174,17 +198,35 @@ impl Conn {
         let iss = land.numbering[CLIENT].iss(flow, now);
         self.ends[CLIENT].iss = iss;
         self.unusual |= is_near_zero(iss.0);
+        self.node = if self.unusual { ALONE } else { land.beginning };
         (self.began, self.place, self.live) = (now, Some(place), true);
     }
     /// It comes to its listener. Is there room?
-    #[inline]
     fn knock(&mut self, land: &Land, door: &mut Door, now: Instant) -> bool {
         let side = &mut self.ends[SERVER];
         side.iss = land.numbering[SERVER].iss(side.flow, now);
-        self.unusual |= is_near_zero(side.iss.0);
-        self.has_knocked = true;
+        if is_near_zero(side.iss.0) {
+            (self.unusual, self.node) = (true, ALONE);
+        }
+        self.heeds[SERVER] = false;
         door.coming += 1;
         door.fd.is_some() && 2 * door.coming <= door.room
+    }
+}
+
+impl Conn {
+    /// What tells an event from others in which payload comes or leaves: for how many ticks none had come
+    /// at that end. If that, or the time since some left, is very long, it is not like that of others.
+    fn aged(&mut self, key: Key, now: Instant, kernel: &Kernel) -> Key {
+        let Side { sent, received, .. } = self.ends[key.end()];
+        let had_answer = !key.sends() || now.since(sent) <= UNANSWERED;
+        let has_come = received != Instant::ZERO;
+        if !had_answer || (has_come && now.since(received) > UNANSWERED) {
+            self.node = ALONE;
+        }
+        let clock = kernel.clock();
+        let ticks = || (clock.jiffies(now) - clock.jiffies(received)).0 as u16;
+        key.aged(if has_come { ticks() } else { NEVER_CAME })
     }
 }
 
@@ -194,57 +236,29 @@ const fn is_near_zero(number: u32) -> bool {
     number.wrapping_add(NEAR) <= 2 * NEAR
 }
 
-/// What the event that was noted last does: its edge. Works it out if it is not known; or says why that
-/// cannot be done here.
-#[inline(always)]
+/// The number of the edge of the event that was noted last. Works it out if it is not known, or if it is
+/// time to look whether it is still the same; or says why that cannot be done here.
+#[inline(never)]
 fn look_up<W: Watch>(
     conn: &mut Conn,
-    land: &mut Land,
+    lands: &mut [Land],
+    graph: &mut Graph,
     key: Key,
-    flight: Option<&Flight>,
-    scene: &Scene<'_, '_, W>,
+    scene: &mut Scene<'_, '_, W>,
 ) -> Result<u32, &'static str> {
-    if let Some(why) = conn.too_old(scene.now) {
-        return Err(why);
+    let room = scene.ground.kernel.bucket_room() > 0;
+    let mut found = graph.find(conn.node, key);
+    if !room && found.is_some_and(|edge| graph.edge(edge).makes_bucket) {
+        found = graph.find(conn.node, key.refused());
+        if found.is_some() {
+            conn.is_refused();
+        }
     }
-    let kernel = &*scene.ground.kernel;
-    if conn.has_bucket & (key.end() == CLIENT) && conn.has_lost_bucket(kernel) {
-        return Err("a bucket that is gone before its connection");
+    match found {
+        None => learn(conn, lands, graph, key, scene),
+        Some(number) if graph.edge(number).is_due() => check(conn, lands, graph, number),
+        Some(number) => Ok(number),
     }
-    let payload = flight.is_some_and(|flight| flight.bound.payload);
-    let matters = payload | key.sends();
-    let (ticks, alike) = if matters { age(conn, key, scene.now, kernel) } else { (0, true) };
-    let key = key.aged(ticks);
-    if conn.unusual | !alike {
-        conn.node = ALONE;
-        return learn(conn, land, key, kernel);
-    }
-    let Some(mut edge) = land.graph.find(conn.node, key) else {
-        return learn(conn, land, key, kernel);
-    };
-    let mut known = &land.graph.edges[edge as usize];
-    if known.makes_bucket && kernel.bucket_room() == 0 {
-        let Some(refused) = land.graph.find(conn.node, key.refused()) else {
-            return learn(conn, land, key, kernel);
-        };
-        conn.is_refused();
-        (edge, known) = (refused, &land.graph.edges[refused as usize]);
-    }
-    // Now and then it is time to look whether it is still the same.
-    if known.taken == known.check_at { check(conn, land, edge) } else { Ok(edge) }
-}
-
-/// For how many ticks no payload had come at an end where some comes or leaves, and whether the event
-/// is alike for others: not if that, or the time since some left, is very long.
-fn age(conn: &Conn, key: Key, now: Instant, kernel: &Kernel) -> (u16, bool) {
-    let Side { sent, received, .. } = conn.ends[key.end()];
-    let had_answer = !key.sends() || now.since(sent) <= UNANSWERED;
-    if received == Instant::ZERO {
-        return (NEVER_CAME, had_answer);
-    }
-    let clock = kernel.clock();
-    let ticks = (clock.jiffies(now) - clock.jiffies(received)).0 as u16;
-    (ticks, had_answer && now.since(received) <= UNANSWERED)
 }
 
 impl Land {
@@ -260,32 +274,42 @@ impl Land {
 
 /// The event that was noted last is not known.
 #[cold]
-fn learn(
+fn learn<W: Watch>(
     conn: &mut Conn,
-    land: &mut Land,
+    lands: &mut [Land],
+    graph: &mut Graph,
     mut key: Key,
-    kernel: &Kernel,
+    scene: &mut Scene<'_, '_, W>,
 ) -> Result<u32, &'static str> {
+    let kernel = &mut *scene.ground.kernel;
+    let land = &mut lands[conn.land as usize];
     let mut lesson = land.work_out(conn)?;
     if lesson.effect.makes_bucket() && kernel.bucket_room() == 0 {
         conn.is_refused();
         key = key.refused();
         lesson = land.work_out(conn)?;
     }
-    let to = if conn.unusual { ALONE } else { land.graph.node(lesson.name) };
-    let edge = Edge::new(lesson.effect, key.end(), to);
+    let to = if conn.unusual { ALONE } else { graph.node(conn.land, lesson.name) };
+    let edge = Edge::new(lesson.effect, scene.ground.host, to);
     if conn.node == ALONE || lesson.ambiguous {
-        return Ok(land.graph.keep_alone(edge));
+        // Nobody will ask how often it was taken.
+        kernel.count_delta(&edge.effect.delta, 1);
+        return Ok(graph.keep_alone(edge));
     }
-    Ok(land.graph.add(conn.node, key, edge))
+    Ok(graph.add(conn.node, key, edge))
 }
 
 /// Is it still what is known?
 #[cold]
-fn check(conn: &Conn, land: &mut Land, edge: u32) -> Result<u32, &'static str> {
-    let lesson = land.work_out(conn)?;
-    let to = land.graph.node(lesson.name);
-    let known = &mut land.graph.edges[edge as usize];
+fn check(
+    conn: &Conn,
+    lands: &mut [Land],
+    graph: &mut Graph,
+    number: u32,
+) -> Result<u32, &'static str> {
+    let lesson = lands[conn.land as usize].work_out(conn)?;
+    let to = graph.node(conn.land, lesson.name);
+    let known = graph.edge(number);
     known.check_at *= CHECK_AGAIN;
     let mut effect = lesson.effect;
     if lesson.ambiguous {
@@ -294,5 +318,5 @@ fn check(conn: &Conn, land: &mut Land, edge: u32) -> Result<u32, &'static str> {
     if (&effect, to) != (&known.effect, known.to) {
         return Err("an effect that is another one");
     }
-    Ok(edge)
+    Ok(number)
 }
