@@ -11,9 +11,10 @@ use finwait_model::sink::{Cx, Note, Sink};
 use finwait_model::time::Instant;
 use finwait_model::track::Total;
 
-use crate::agenda::{Agenda, NEVER};
+use crate::agenda::NEVER;
 use crate::app::{App, AppCx, AppId, Call, Conn, Conns};
 use crate::digest::Digest;
+use crate::dues::Dues;
 use crate::follow::{AppTotal, Begun, Ground};
 use crate::link::Fate;
 use crate::nat::{Nat, Pass, Passage};
@@ -50,7 +51,7 @@ struct Plans {
     /// The kernel's next timer.
     timer: Instant,
     /// When each application is due.
-    apps: Agenda,
+    apps: Dues,
     /// When the first of all that is.
     first: Instant,
 }
@@ -58,10 +59,9 @@ struct Plans {
 impl Plans {
     fn new(stack: &Stack, apps: &[App]) -> Self {
         let timer = stack.next_timer().unwrap_or(NEVER);
-        let agenda = Agenda::new(apps.len().max(1));
-        let mut plans = Self { timer, apps: agenda, first: NEVER };
-        for (index, app) in apps.iter().enumerate() {
-            plans.apps.set(index, app.due().unwrap_or(NEVER));
+        let mut plans = Self { timer, apps: Dues::new(apps.len()), first: NEVER };
+        for (place, app) in (0..).zip(apps) {
+            plans.apps.set(place, app.due().unwrap_or(NEVER));
         }
         plans.set_timer(timer);
         plans
@@ -72,14 +72,14 @@ impl Plans {
         self.first = timer.min(self.apps.first());
     }
     #[inline]
-    fn set_app(&mut self, index: usize, due: Instant) {
-        self.apps.set(index, due);
+    fn set_app(&mut self, app: AppId, due: Instant) {
+        self.apps.set(app.0, due);
         self.first = self.timer.min(self.apps.first());
     }
     /// The application that is due first; among equals the one that stands first.
     #[inline]
     fn first_app(&self) -> AppId {
-        AppId(self.apps.first_and_place().1 as u16)
+        AppId(self.apps.first_place())
     }
 }
 
@@ -400,7 +400,7 @@ impl Host {
             Act::Due => apps[index].run(&mut cx),
             Act::Wake(fd, ready) => apps[index].wake(fd, ready, &mut cx),
         };
-        plans.set_app(index, due.unwrap_or(NEVER));
+        plans.set_app(app, due.unwrap_or(NEVER));
     }
     /// Adds what left this host, and how its counters stand, to a fingerprint.
     pub(crate) fn digest_into(&self, digest: &mut Digest) {

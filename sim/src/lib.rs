@@ -12,6 +12,7 @@ pub mod capacity;
 pub mod capture;
 pub mod check;
 pub mod digest;
+mod dues;
 pub mod explore;
 pub mod findings;
 mod follow;
