@@ -112,8 +112,10 @@ impl Pasts {
             renewed: None,
         }
     }
-    fn set(&self, flow: FourTuple) -> usize {
-        flow.hash() as usize & (self.marks.len() - 1)
+    /// The set of a flow, and its mark there.
+    #[inline]
+    fn find_set(&self, flow: FourTuple) -> (usize, u32) {
+        (flow.hash() as usize & (self.marks.len() - 1), Self::mark(flow))
     }
     /// Never 0, and different for nearly all flows of a set.
     const fn mark(flow: FourTuple) -> u32 {
@@ -127,7 +129,10 @@ impl Pasts {
     }
     /// The number of the flow's entry.
     fn place(&self, flow: FourTuple) -> Option<usize> {
-        let (set, mark) = (self.set(flow), Self::mark(flow));
+        self.place_in(self.find_set(flow), flow)
+    }
+    #[inline]
+    fn place_in(&self, (set, mark): (usize, u32), flow: FourTuple) -> Option<usize> {
         let is_it = |way: usize| self.entries[self.number(set, way)].flow == flow;
         // All ways at once: which of them it is cannot be foreseen.
         let marked = |bits, (way, its): (usize, &u32)| bits | u32::from(*its == mark) << way;
@@ -169,11 +174,11 @@ impl Pasts {
     }
     /// The number of the flow's entry; makes one in place of the one that came first into its set.
     fn entry(&mut self, flow: FourTuple) -> usize {
-        self.place(flow).unwrap_or_else(|| {
-            let set = self.set(flow);
+        let (set, mark) = self.find_set(flow);
+        self.place_in((set, mark), flow).unwrap_or_else(|| {
             let way = usize::from(self.turns[set]);
             self.turns[set] = ((way + 1) % WAYS) as u8;
-            self.marks[set][way] = Self::mark(flow);
+            self.marks[set][way] = mark;
             let number = self.number(set, way);
             self.entries[number] = Entry::new(flow);
             number
@@ -333,7 +338,7 @@ mod tests {
         let mut pasts = Pasts::default();
         let same_set: Vec<FourTuple> = (0..=u16::MAX)
             .map(flow)
-            .filter(|f| pasts.set(*f) == pasts.set(flow(1)))
+            .filter(|f| pasts.find_set(*f).0 == pasts.find_set(flow(1)).0)
             .take(WAYS + 1)
             .collect();
         assert_eq!(same_set.len(), WAYS + 1);

@@ -2,6 +2,7 @@
 //! leave, buckets and timers are set, and whoever waits is woken.
 
 use finwait_model::segment::Segment;
+use finwait_model::seq::Seq;
 use finwait_model::sink::Note;
 use finwait_model::time::Instant;
 use finwait_model::track::{Change, Origin, Since};
@@ -34,16 +35,14 @@ impl Yard {
         }
         let said = !effect.outs.rest.is_empty();
         if said | effect.outs.unseen.is_some() {
-            let (side, irs) = (&conn.ends[end], conn.ends[1 - end].iss);
+            let irs = conn.ends[1 - end].iss;
+            let side = &mut conn.ends[end];
             let val = scene.ground.kernel.stamp(scene.now).wrapping_add(side.offset);
-            let ecr = side.recent.val;
-            let numbers = Numbers { flow: side.flow, iss: side.iss, irs, val, ecr };
-            let mut out = Departure { slot, end, side: &mut conn.ends[end], stations };
             if let Some(leaves) = &effect.outs.unseen {
-                out.send(leaves, &numbers, scene);
+                Departure { slot, end, side, irs, val, stations }.send(leaves, scene);
             }
             if said {
-                out.depart(effect, numbers, flight, scene);
+                Departure { slot, end, side, irs, val, stations }.depart(effect, flight, scene);
             }
         }
         if !edge.does_more {
@@ -98,30 +97,25 @@ struct Departure<'a> {
     slot: u32,
     end: usize,
     side: &'a mut Side,
+    irs: Seq,
+    /// Its timestamp.
+    val: u32,
     stations: &'a mut [Station],
 }
 
 impl Departure<'_> {
     /// The kernel says something, and segments leave of which whoever watches hears.
+    #[inline(never)]
     fn depart<W: Watch>(
         &mut self,
         effect: &Effect,
-        numbers: Numbers,
         flight: Option<&Flight>,
         scene: &mut Scene<'_, '_, W>,
     ) {
-        let (now, host, flow) = (scene.now, scene.ground.host, numbers.flow);
+        let (now, host, flow) = (scene.now, scene.ground.host, self.side.flow);
         for out in &effect.outs.rest {
             match out {
-                Out::Segment(leaves) => {
-                    self.send(leaves, &numbers, scene);
-                    if leaves.is_reset() {
-                        let arrived = effect.arrived.as_deref().zip(flight);
-                        let Toward { host, lane } = self.side.toward;
-                        let lane = &self.stations[usize::from(host)].lanes[usize::from(lane)];
-                        tell(leaves, numbers, arrived, lane, scene);
-                    }
-                }
+                Out::Segment(leaves) => self.send_and_tell(leaves, effect, flight, scene),
                 Out::Note(note, of) => {
                     if scene.ground.watch.wants_notes() {
                         scene.ground.watch.noted_of(now, host, of.flow(flow), note);
@@ -141,13 +135,35 @@ impl Departure<'_> {
             }
         }
     }
+    /// One of several segments leaves, or a RST, of which whoever watches hears.
+    #[cold]
+    fn send_and_tell<W: Watch>(
+        &mut self,
+        leaves: &Leaves,
+        effect: &Effect,
+        flight: Option<&Flight>,
+        scene: &mut Scene<'_, '_, W>,
+    ) {
+        self.send(leaves, scene);
+        if leaves.is_reset() {
+            let arrived = effect.arrived.as_deref().zip(flight);
+            let Toward { host, lane } = self.side.toward;
+            let lane = &self.stations[usize::from(host)].lanes[usize::from(lane)];
+            tell(leaves, self.numbers(), arrived, lane, scene);
+        }
+    }
+    #[inline(always)]
+    const fn numbers(&self) -> Numbers {
+        let Side { flow, iss, recent, .. } = *self.side;
+        Numbers { flow, iss, irs: self.irs, val: self.val, ecr: recent.val }
+    }
     /// A segment leaves.
     #[inline(always)]
-    fn send<W: Watch>(&mut self, leaves: &Leaves, numbers: &Numbers, scene: &mut Scene<'_, '_, W>) {
+    fn send<W: Watch>(&mut self, leaves: &Leaves, scene: &mut Scene<'_, '_, W>) {
         let now = scene.now;
         let payload = leaves.has_payload();
         self.side.sent = if payload { now } else { self.side.sent };
-        let (outline, words, stamp) = leaves.words(numbers);
+        let (outline, words, stamp) = leaves.words(&self.numbers());
         scene.ground.tally.followed(1).outline(now, self.side.words, outline, words, stamp);
         let host = usize::from(self.side.toward.host);
         let station = &mut self.stations[host];
@@ -192,7 +208,6 @@ impl Conn {
 }
 
 /// Whoever watches hears of a RST, and of what it answers.
-#[cold]
 fn tell<W: Watch>(
     leaves: &Leaves,
     numbers: Numbers,
