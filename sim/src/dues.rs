@@ -57,10 +57,11 @@ impl Dues {
     #[inline]
     fn insert(&mut self, one: (Instant, u16)) {
         self.list.push(one);
-        let mut place = self.list.len() - 1;
-        while place > 0 && self.list[place - 1] < one {
+        for place in (1..self.list.len()).rev() {
+            if self.list[place - 1] > one {
+                return;
+            }
             self.list.swap(place - 1, place);
-            place -= 1;
         }
     }
 }

@@ -190,7 +190,18 @@ impl Pasts {
             self.orphan(past.flow, at, state);
         }
         if let Some((at, fatal)) = past.fatal {
-            self.kill(past.flow, at, fatal);
+            let place = self.entry(past.flow);
+            let kind = match fatal {
+                Fatal::BucketRefused { substate, count, limit, next_expiry } => {
+                    self.refusals[place] = Refusal { count, limit, next_expiry };
+                    Kind::BucketRefused(substate)
+                }
+                Fatal::BucketStands(substate) => Kind::BucketStands(substate),
+                Fatal::BucketDied(substate, how) => Kind::BucketDied(substate, how),
+                Fatal::Destroyed(state, why) => Kind::Destroyed(state, why),
+                Fatal::RequestDied(why) => Kind::RequestDied(why),
+            };
+            self.kill_at(place, at, kind);
         }
     }
     fn orphan(&mut self, flow: FourTuple, at: Instant, state: TcpState) {
@@ -198,46 +209,32 @@ impl Pasts {
         let entry = &mut self.entries[place];
         (entry.orphaned, entry.orphaned_at) = (Some(state), at);
     }
-    #[inline]
-    fn kill(&mut self, flow: FourTuple, at: Instant, fatal: Fatal) {
-        let place = self.entry(flow);
-        self.kill_at(place, at, fatal);
-    }
-    #[inline]
-    fn kill_at(&mut self, place: usize, at: Instant, fatal: Fatal) {
-        let kind = match fatal {
-            Fatal::BucketRefused { substate, count, limit, next_expiry } => {
-                self.refusals[place] = Refusal { count, limit, next_expiry };
-                Kind::BucketRefused(substate)
-            }
-            Fatal::BucketStands(substate) => Kind::BucketStands(substate),
-            Fatal::BucketDied(substate, how) => Kind::BucketDied(substate, how),
-            Fatal::Destroyed(state, why) => Kind::Destroyed(state, why),
-            Fatal::RequestDied(why) => Kind::RequestDied(why),
-        };
+    fn kill_at(&mut self, place: usize, at: Instant, kind: Kind) {
         let entry = &mut self.entries[place];
         (entry.fatal, entry.fatal_at) = (Some(kind), at);
     }
     /// Takes a note of that flow in.
     pub(super) fn note(&mut self, at: Instant, flow: FourTuple, note: &Note) {
-        let fatal = match *note {
+        let kind = match *note {
             Note::BucketRefused { substate, count, limit, next_expiry, .. } => {
-                Fatal::BucketRefused { substate, count, limit, next_expiry }
+                let place = self.entry(flow);
+                self.refusals[place] = Refusal { count, limit, next_expiry };
+                return self.kill_at(place, at, Kind::BucketRefused(substate));
             }
-            Note::BucketBorn { substate, .. } => Fatal::BucketStands(substate),
-            Note::BucketTimeWait { .. } => Fatal::BucketStands(TcpState::TimeWait),
+            Note::BucketBorn { substate, .. } => Kind::BucketStands(substate),
+            Note::BucketTimeWait { .. } => Kind::BucketStands(TcpState::TimeWait),
             // On 3.10 thousands expire in one tick: they must not drive out what is younger.
             Note::BucketDied { substate, how: how @ BucketEnd::Expired, .. } => {
                 if let Some(place) = self.place(flow) {
-                    self.kill_at(place, at, Fatal::BucketDied(substate, how));
+                    self.kill_at(place, at, Kind::BucketDied(substate, how));
                 }
                 return;
             }
-            Note::BucketDied { substate, how, .. } => Fatal::BucketDied(substate, how),
-            Note::RequestDied { why, .. } => Fatal::RequestDied(why),
+            Note::BucketDied { substate, how, .. } => Kind::BucketDied(substate, how),
+            Note::RequestDied { why, .. } => Kind::RequestDied(why),
             // The refusal and the bucket's birth say more than the end of the socket does.
             Note::Destroyed { why: SockEnd::BucketRefused | SockEnd::ToBucket, .. } => return,
-            Note::Destroyed { state, why, .. } => Fatal::Destroyed(state, why),
+            Note::Destroyed { state, why, .. } => Kind::Destroyed(state, why),
             Note::Orphaned { state, .. } => return self.orphan(flow, at, state),
             // A new connection has nothing to do with what the last one on these ports did.
             Note::RequestBorn { .. } => return self.forget_at(self.place(flow)),
@@ -261,12 +258,13 @@ impl Pasts {
                         return;
                     }
                     // close(), unless the end of the socket is noted next and says more.
-                    _ => Fatal::Destroyed(TcpState::SynSent, SockEnd::Done),
+                    _ => Kind::Destroyed(TcpState::SynSent, SockEnd::Done),
                 }
             }
             Note::State { .. } | Note::Timer { .. } | Note::Drop { .. } => return,
         };
-        self.kill(flow, at, fatal);
+        let place = self.entry(flow);
+        self.kill_at(place, at, kind);
     }
 }
 

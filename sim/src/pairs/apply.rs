@@ -1,9 +1,11 @@
 //! What comes of an event, done on its host: numbers that are the connection's own are put in, segments
 //! leave, buckets and timers are set, and whoever waits is woken.
 
+use finwait_model::flow::FourTuple;
 use finwait_model::segment::Segment;
 use finwait_model::seq::Seq;
 use finwait_model::sink::Note;
+use finwait_model::state::TcpState;
 use finwait_model::time::Instant;
 use finwait_model::track::{Change, Origin, Since};
 
@@ -33,16 +35,21 @@ impl Yard {
         if let Some(flight) = flight {
             conn.ends[end].hear(effect, flight, scene.now);
         }
-        let said = !effect.outs.rest.is_empty();
-        if said | effect.outs.unseen.is_some() {
+        let rest = &effect.outs.rest;
+        if !rest.is_empty() | effect.outs.unseen.is_some() {
             let irs = conn.ends[1 - end].iss;
             let side = &mut conn.ends[end];
             let val = scene.ground.kernel.stamp(scene.now).wrapping_add(side.offset);
+            let mut departs = Departure { slot, end, side, irs, val, stations };
             if let Some(leaves) = &effect.outs.unseen {
-                Departure { slot, end, side, irs, val, stations }.send(leaves, scene);
+                departs.send(leaves, scene);
             }
-            if said {
-                Departure { slot, end, side, irs, val, stations }.depart(effect, flight, scene);
+            for out in rest {
+                match out {
+                    Out::Note(note, of) => say(note, of.flow(departs.side.flow), scene),
+                    Out::Refusal(substate) => refuse(*substate, departs.side.flow, scene),
+                    Out::Segment(leaves) => departs.send_and_tell(leaves, effect, flight, scene),
+                }
             }
         }
         if !edge.does_more {
@@ -104,37 +111,6 @@ struct Departure<'a> {
 }
 
 impl Departure<'_> {
-    /// The kernel says something, and segments leave of which whoever watches hears.
-    #[inline(never)]
-    fn depart<W: Watch>(
-        &mut self,
-        effect: &Effect,
-        flight: Option<&Flight>,
-        scene: &mut Scene<'_, '_, W>,
-    ) {
-        let (now, host, flow) = (scene.now, scene.ground.host, self.side.flow);
-        for out in &effect.outs.rest {
-            match out {
-                Out::Segment(leaves) => self.send_and_tell(leaves, effect, flight, scene),
-                Out::Note(note, of) => {
-                    if scene.ground.watch.wants_notes() {
-                        scene.ground.watch.noted_of(now, host, of.flow(flow), note);
-                    }
-                }
-                Out::Refusal(substate) => {
-                    let kernel = &scene.ground.kernel;
-                    let note = Note::BucketRefused {
-                        flow,
-                        substate: *substate,
-                        count: kernel.sockstat().tw,
-                        limit: kernel.sysctl().tcp_max_tw_buckets as i32,
-                        next_expiry: kernel.next_bucket_death(),
-                    };
-                    scene.ground.watch.noted(now, host, &note);
-                }
-            }
-        }
-    }
     /// One of several segments leaves, or a RST, of which whoever watches hears.
     #[cold]
     fn send_and_tell<W: Watch>(
@@ -205,6 +181,28 @@ impl Conn {
             self.heeds[CLIENT] = true;
         }
     }
+}
+
+/// A kernel says something.
+#[inline(always)]
+fn say<W: Watch>(note: &Note, flow: FourTuple, scene: &mut Scene<'_, '_, W>) {
+    if scene.ground.watch.wants_notes() {
+        scene.ground.watch.noted_of(scene.now, scene.ground.host, flow, note);
+    }
+}
+
+/// A kernel says that it has refused a bucket.
+#[inline(never)]
+fn refuse<W: Watch>(substate: TcpState, flow: FourTuple, scene: &mut Scene<'_, '_, W>) {
+    let kernel = &scene.ground.kernel;
+    let note = Note::BucketRefused {
+        flow,
+        substate,
+        count: kernel.sockstat().tw,
+        limit: kernel.sysctl().tcp_max_tw_buckets as i32,
+        next_expiry: kernel.next_bucket_death(),
+    };
+    say(&note, flow, scene);
 }
 
 /// Whoever watches hears of a RST, and of what it answers.

@@ -173,7 +173,21 @@ impl Lane {
     /// One leaves. What it is made of comes in registers: through memory, the processor would wait for
     /// what was just written in pieces to be read as a whole.
     #[inline(never)]
-    fn put(&mut self, at: Instant, sent: Instant, bound: Bound, (val, ecr): (u32, u32)) {
+    fn put(&mut self, at: Instant, sent: Instant, bound: Bound, stamp: (u32, u32)) {
+        if self.flights.len() == self.flights.capacity() {
+            return self.put_where_no_room_is(at, sent, bound, stamp);
+        }
+        let (val, ecr) = stamp;
+        self.flights.push_back(Flight { at, sent, bound, val, ecr });
+    }
+    #[cold]
+    fn put_where_no_room_is(
+        &mut self,
+        at: Instant,
+        sent: Instant,
+        bound: Bound,
+        (val, ecr): (u32, u32),
+    ) {
         self.flights.push_back(Flight { at, sent, bound, val, ecr });
     }
     /// The first one has arrived.
