@@ -304,7 +304,7 @@ impl Host {
         } else {
             self.act(self.plans.first_app(), Act::Due, at, network, watch);
         }
-        while let Some((fd, ready)) = network.pairs().and_then(|pairs| pairs.next_wake(self.id)) {
+        while let Some((fd, ready)) = network.pairs().and_then(Pairs::next_wake) {
             if let Some(app) = self.conns.owner(fd) {
                 self.act(app, Act::Wake(fd, ready), at, network, watch);
             }

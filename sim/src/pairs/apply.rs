@@ -31,7 +31,7 @@ impl Yard {
         scene: &mut Scene<'_, '_, W>,
     ) -> Option<&'static str> {
         let effect = &edge.effect;
-        let Self { stations, doors, .. } = self;
+        let Self { stations, doors, wakes, .. } = self;
         if let Some(flight) = flight {
             conn.ends[end].hear(effect, flight, scene.now);
         }
@@ -40,15 +40,17 @@ impl Yard {
             let irs = conn.ends[1 - end].iss;
             let side = &mut conn.ends[end];
             let val = scene.ground.kernel.stamp(scene.now).wrapping_add(side.offset);
-            let mut departs = Departure { slot, end, side, irs, val, stations };
             if let Some(leaves) = &effect.outs.unseen {
-                departs.send(leaves, scene);
+                Departure { slot, end, side, irs, val, stations }.send(leaves, scene);
             }
             for out in rest {
                 match out {
-                    Out::Note(note, of) => say(note, of.flow(departs.side.flow), scene),
-                    Out::Refusal(substate) => refuse(*substate, departs.side.flow, scene),
-                    Out::Segment(leaves) => departs.send_and_tell(leaves, effect, flight, scene),
+                    Out::Note(note, of) => say(note, of.flow(side.flow), scene),
+                    Out::Refusal(substate) => refuse(*substate, side.flow, scene),
+                    Out::Segment(leaves) => {
+                        Departure { slot, end, side, irs, val, stations }
+                            .send_and_tell(leaves, effect, flight, scene);
+                    }
                 }
             }
         }
@@ -64,7 +66,6 @@ impl Yard {
         {
             scene.ground.kernel.leave(place);
         }
-        let station = &mut stations[usize::from(scene.ground.host.0)];
         for (whom, ready) in &effect.wakes {
             let fd = match whom {
                 Whom::Own => Some(conn.fd(slot)),
@@ -75,7 +76,7 @@ impl Yard {
                 }
             };
             if let Some(fd) = fd {
-                station.wakes.push_back((fd, *ready));
+                wakes.push_back((fd, *ready));
             }
         }
         let side = &mut conn.ends[end];
@@ -86,6 +87,7 @@ impl Yard {
                 self.armed += 1;
                 side.delack = self.armed;
                 let at = scene.ground.kernel.fires(scene.now, ticks.into());
+                let station = &mut stations[usize::from(scene.ground.host.0)];
                 station.timers.arm(ticks, Timer { at, number: self.armed, slot, end });
             }
         }

@@ -63,6 +63,8 @@ struct Yard {
     doors: Vec<Door>,
     /// By host.
     stations: Vec<Station>,
+    /// Whose readiness has changed on the host where something happens.
+    wakes: VecDeque<(Fd, Ready)>,
     /// How many timers have been armed: the order of those of one tick.
     armed: u64,
     buckets_touched: bool,
@@ -149,7 +151,6 @@ struct Station {
     /// When the first segment arrives.
     arrival: Instant,
     timers: Timers,
-    wakes: VecDeque<(Fd, Ready)>,
     /// Where connections lead from here, by address and port.
     ways: Vec<(Endpoint, u32)>,
     /// By descriptor of a listener.
@@ -245,10 +246,10 @@ impl Pairs {
     pub(crate) const fn has_touched_buckets(&mut self) -> bool {
         core::mem::replace(&mut self.yard.buckets_touched, false)
     }
-    /// Whose readiness has changed.
+    /// Whose readiness has changed on the host where something has just happened.
     #[inline]
-    pub(crate) fn next_wake(&mut self, host: HostId) -> Option<(Fd, Ready)> {
-        self.yard.stations[usize::from(host.0)].wakes.pop_front()
+    pub(crate) fn next_wake(&mut self) -> Option<(Fd, Ready)> {
+        self.yard.wakes.pop_front()
     }
     /// What arrives next does.
     #[inline(never)]

@@ -59,13 +59,13 @@ impl Pairs {
             lanes: lanes(*host).collect(),
             arrival: NEVER,
             timers: Timers::default(),
-            wakes: VecDeque::new(),
             ways: Vec::new(),
             doors: Vec::new(),
         });
         let yard = Yard {
             doors: Vec::new(),
             stations: stations.collect(),
+            wakes: VecDeque::new(),
             armed: 0,
             buckets_touched: false,
         };
