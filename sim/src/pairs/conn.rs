@@ -172,10 +172,14 @@ impl Conns {
     }
     /// The connection of a descriptor.
     #[inline]
-    pub(super) fn slot(&self, fd: Fd) -> Option<u32> {
+    pub(super) fn of(&self, fd: Fd) -> Option<(u32, &Conn)> {
         let slot = fd.index.checked_sub(FIRST_FD)?;
         let conn = self.all.get(slot as usize)?;
-        (conn.generation == fd.generation).then_some(slot)
+        (conn.generation == fd.generation).then_some((slot, conn))
+    }
+    /// Nothing happens to any of them any more.
+    pub(super) fn die(&mut self) {
+        self.all.iter_mut().for_each(|conn| conn.live = false);
     }
     /// How many there are.
     pub(super) const fn open_now(&self) -> u64 {

@@ -304,23 +304,28 @@ impl Pairs {
         what: Key,
         scene: &mut Scene<'_, '_, W>,
     ) -> Result<u32, Errno> {
+        let Some((slot, conn)) = self.conns.of(fd).filter(|(_, conn)| conn.live) else {
+            return self.call_in_vain(fd, what);
+        };
+        let end = conn.end(scene.ground.host);
+        self.happens(slot, what.at(end), scene)
+    }
+    /// The same where there is no connection.
+    #[cold]
+    fn call_in_vain(&mut self, fd: Fd, what: Key) -> Result<u32, Errno> {
         if self.gave_up.is_some() {
             return what.act().says_nothing();
         }
-        let slot = self.conns.slot(fd).ok_or(Errno::EBADF)?;
-        let conn = self.conns.at(slot);
-        if !conn.live {
-            // connect() has failed.
-            self.conns.close(slot);
-            return Ok(0);
-        }
-        let end = conn.end(scene.ground.host);
-        self.happens(slot, what.at(end), scene)
+        let (slot, _) = self.conns.of(fd).ok_or(Errno::EBADF)?;
+        // connect() has failed.
+        self.conns.close(slot);
+        Ok(0)
     }
     /// Something happens that is not known here.
     #[cold]
     pub(crate) fn give_up(&mut self, why: &'static str) {
         self.gave_up = self.gave_up.or(Some(why));
+        self.conns.die();
     }
     /// A run is over: what was counted meanwhile is added up.
     pub(crate) fn settle(&mut self, now: Instant, hosts: &mut [Host]) {

@@ -43,7 +43,7 @@ impl Pairs {
         if self.gave_up.is_some() {
             return Act::Connect.says_nothing();
         }
-        let slot = self.conns.slot(fd).ok_or(Errno::EBADF)?;
+        let (slot, _) = self.conns.of(fd).ok_or(Errno::EBADF)?;
         let (now, host) = (scene.now, scene.ground.host);
         let ways = &self.yard.stations[usize::from(host.0)].ways;
         let found = ways.binary_search_by_key(&to, |way| way.0);
