@@ -33,9 +33,12 @@ impl Dues {
     #[inline]
     pub(crate) fn set(&mut self, place: u16, at: Instant) {
         let before = core::mem::replace(&mut self.at[usize::from(place)], at);
-        if before == at {
-            return;
+        if before != at {
+            self.move_to(place, before, at);
         }
+    }
+    #[inline(never)]
+    fn move_to(&mut self, place: u16, before: Instant, at: Instant) {
         if before != NEVER {
             self.remove((before, place));
         }

@@ -17,6 +17,9 @@ pub struct Rate {
 impl Rate {
     /// When occurrence number `index` is due, counted from 0 at the beginning.
     pub fn due(self, index: u64) -> Span {
+        if let Some(ns) = self.per.ns.checked_mul(index) {
+            return Span::nanos(ns / self.count);
+        }
         let ns = u128::from(self.per.ns) * u128::from(index) / u128::from(self.count);
         Span::nanos(u64::try_from(ns).unwrap_or(u64::MAX))
     }

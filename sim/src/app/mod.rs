@@ -544,19 +544,16 @@ impl<'a, W: Watch> AppCx<'a, W> {
         self.send_rest(fd)
     }
     /// Sends what is left of the current message, as far as it fits.
+    #[inline]
     pub(crate) fn send_rest(&mut self, fd: Fd) -> Result<(), Errno> {
-        let Some(conn) = self.conns.get_mut(fd) else { return Err(Errno::EBADF) };
-        let mut left = conn.left;
+        match self.conns.get_mut(fd).ok_or(Errno::EBADF)?.left {
+            0 => Ok(()),
+            left => self.send_left(fd, left),
+        }
+    }
+    fn send_left(&mut self, fd: Fd, mut left: u32) -> Result<(), Errno> {
         while left > 0 {
-            let answer = match self.pair(fd, pairs::Act::Send(left)) {
-                Some(answer) => answer,
-                None => {
-                    let mut cx = Cx { now: self.now, sink: &mut self.tap };
-                    self.stack.send(fd, left, false, &mut cx)
-                }
-            };
-            self.show(fd, SysCall::Send(left), answer);
-            match answer {
+            match self.send_once(fd, left) {
                 Ok(taken) => {
                     left -= taken.min(left);
                     if let Some(conn) = self.conns.get_mut(fd) {
@@ -568,6 +565,16 @@ impl<'a, W: Watch> AppCx<'a, W> {
             }
         }
         Ok(())
+    }
+    #[inline(never)]
+    fn send_once(&mut self, fd: Fd, bytes: u32) -> Result<u32, Errno> {
+        if let Some(answer) = self.pair(fd, pairs::Act::Send(bytes)) {
+            return answer;
+        }
+        let mut cx = Cx { now: self.now, sink: &mut self.tap };
+        let answer = self.stack.send(fd, bytes, false, &mut cx);
+        self.show(fd, SysCall::Send(bytes), answer);
+        answer
     }
     /// Reads until nothing is there.
     pub(crate) fn read_all(&mut self, fd: Fd) -> Got {
