@@ -322,9 +322,9 @@ impl Host {
         watch: &mut impl Watch,
     ) {
         let Self { id, stack, tally, .. } = self;
-        let mut ground = Ground { host: *id, kernel: stack.kernel_mut(), tally, watch };
+        let ground = Ground { host: *id, kernel: stack.kernel_mut(), tally, watch };
         // Nobody asks what they say.
-        let _ = network.on_pairs(at, &mut ground, |pairs, scene| {
+        let _ = network.on_pairs(at, ground, |pairs, scene| {
             if fires { pairs.fire(scene) } else { pairs.arrive(scene) }
         });
     }
@@ -496,10 +496,10 @@ impl<W: Watch> Tap<'_, W> {
     pub(crate) fn on_pairs<T>(
         &mut self,
         kernel: &mut Kernel,
-        call: impl FnOnce(&mut Pairs, &mut Scene<'_, '_, W>) -> Result<T, Errno>,
+        call: impl FnOnce(&mut Pairs, &mut Scene<'_, W>) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let Self { at, host, network, tally, watch, .. } = self;
-        network.on_pairs(*at, &mut Ground { host: *host, kernel, tally, watch: *watch }, call)
+        network.on_pairs(*at, Ground { host: *host, kernel, tally, watch: *watch }, call)
     }
     /// Does anybody want to know each system call?
     #[inline(always)]

@@ -95,11 +95,11 @@ impl Network {
     }
     /// Lets something happen to such connections; EBADF if there are none.
     #[inline]
-    pub(crate) fn on_pairs<W: Watch, T>(
-        &mut self,
+    pub(crate) fn on_pairs<'a, W: Watch, T>(
+        &'a mut self,
         now: Instant,
-        ground: &mut Ground<'_, W>,
-        act: impl FnOnce(&mut Pairs, &mut Scene<'_, '_, W>) -> Result<T, Errno>,
+        ground: Ground<'a, W>,
+        act: impl FnOnce(&mut Pairs, &mut Scene<'a, W>) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let Self { pairs: Some(pairs), agenda, .. } = self else { return Err(Errno::EBADF) };
         act(pairs, &mut Scene { now, ground, agenda })

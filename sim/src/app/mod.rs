@@ -285,11 +285,13 @@ impl Conns {
     /// The entry of a descriptor, unless it is stale.
     #[inline]
     pub fn get(&self, fd: Fd) -> Option<&Conn> {
-        self.table.get(fd.index as usize).filter(|c| c.generation == fd.generation)
+        let conn = self.table.get(fd.index as usize)?;
+        (conn.generation == fd.generation).then_some(conn)
     }
     #[inline]
     fn get_mut(&mut self, fd: Fd) -> Option<&mut Conn> {
-        self.table.get_mut(fd.index as usize).filter(|c| c.generation == fd.generation)
+        let conn = self.table.get_mut(fd.index as usize)?;
+        (conn.generation == fd.generation).then_some(conn)
     }
     /// The application that a descriptor belongs to.
     #[inline]

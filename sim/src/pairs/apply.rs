@@ -28,7 +28,7 @@ impl Yard {
         end: usize,
         edge: &Edge,
         flight: Option<&Flight>,
-        scene: &mut Scene<'_, '_, W>,
+        scene: &mut Scene<'_, W>,
     ) -> Option<&'static str> {
         let effect = &edge.effect;
         let Self { stations, doors, wakes, .. } = self;
@@ -120,7 +120,7 @@ impl Departure<'_> {
         leaves: &Leaves,
         effect: &Effect,
         flight: Option<&Flight>,
-        scene: &mut Scene<'_, '_, W>,
+        scene: &mut Scene<'_, W>,
     ) {
         self.send(leaves, scene);
         if leaves.is_reset() {
@@ -137,7 +137,7 @@ impl Departure<'_> {
     }
     /// A segment leaves.
     #[inline(always)]
-    fn send<W: Watch>(&mut self, leaves: &Leaves, scene: &mut Scene<'_, '_, W>) {
+    fn send<W: Watch>(&mut self, leaves: &Leaves, scene: &mut Scene<'_, W>) {
         let now = scene.now;
         let payload = leaves.has_payload();
         self.side.sent = if payload { now } else { self.side.sent };
@@ -172,7 +172,7 @@ impl Side {
 impl Conn {
     /// Its host's tables change.
     #[inline]
-    fn change<W: Watch>(&mut self, end: usize, change: &Change, scene: &mut Scene<'_, '_, W>) {
+    fn change<W: Watch>(&mut self, end: usize, change: &Change, scene: &mut Scene<'_, W>) {
         let Some(place) = self.place else { return };
         let irs = self.ends[1 - end].iss;
         let Side { flow, iss, recent, .. } = self.ends[end];
@@ -187,7 +187,7 @@ impl Conn {
 
 /// A kernel says something.
 #[inline(always)]
-fn say<W: Watch>(note: &Note, flow: FourTuple, scene: &mut Scene<'_, '_, W>) {
+fn say<W: Watch>(note: &Note, flow: FourTuple, scene: &mut Scene<'_, W>) {
     if scene.ground.watch.wants_notes() {
         scene.ground.watch.noted_of(scene.now, scene.ground.host, flow, note);
     }
@@ -195,7 +195,7 @@ fn say<W: Watch>(note: &Note, flow: FourTuple, scene: &mut Scene<'_, '_, W>) {
 
 /// A kernel says that it has refused a bucket.
 #[inline(never)]
-fn refuse<W: Watch>(substate: TcpState, flow: FourTuple, scene: &mut Scene<'_, '_, W>) {
+fn refuse<W: Watch>(substate: TcpState, flow: FourTuple, scene: &mut Scene<'_, W>) {
     let kernel = &scene.ground.kernel;
     let note = Note::BucketRefused {
         flow,
@@ -213,7 +213,7 @@ fn tell<W: Watch>(
     numbers: Numbers,
     arrived: Option<(&Leaves, &Flight)>,
     lane: &Lane,
-    scene: &mut Scene<'_, '_, W>,
+    scene: &mut Scene<'_, W>,
 ) {
     let arrived = arrived.map(|(arrived, flight)| {
         let flow = numbers.flow.reversed();

@@ -159,9 +159,9 @@ struct Station {
 
 /// A moment on a host, at which something happens to a connection.
 #[derive(Debug)]
-pub(crate) struct Scene<'a, 'k, W> {
+pub(crate) struct Scene<'a, W> {
     pub now: Instant,
-    pub ground: &'a mut Ground<'k, W>,
+    pub ground: Ground<'a, W>,
     pub agenda: &'a mut Agenda,
 }
 
@@ -253,7 +253,7 @@ impl Pairs {
     }
     /// What arrives next does.
     #[inline(never)]
-    pub(crate) fn arrive<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {
+    pub(crate) fn arrive<W: Watch>(&mut self, scene: &mut Scene<'_, W>) -> Result<u32, Errno> {
         let station = &mut self.yard.stations[usize::from(scene.ground.host.0)];
         let flight = match &mut station.lanes[..] {
             [lane] => lane.take(),
@@ -269,7 +269,7 @@ impl Pairs {
         self.event(slot, Key::of(Act::Arrival).at(usize::from(end)), Some(&flight), scene)
     }
     /// The timer that is due fires.
-    pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, '_, W>) -> Result<u32, Errno> {
+    pub(crate) fn fire<W: Watch>(&mut self, scene: &mut Scene<'_, W>) -> Result<u32, Errno> {
         let host = scene.ground.host;
         let Self { yard, conns, .. } = self;
         let timers = &mut yard.stations[usize::from(host.0)].timers;
@@ -282,7 +282,7 @@ impl Pairs {
     pub(crate) fn accept<W: Watch>(
         &mut self,
         listener: Fd,
-        scene: &mut Scene<'_, '_, W>,
+        scene: &mut Scene<'_, W>,
     ) -> Result<(Fd, Ready), Errno> {
         if self.gave_up.is_some() {
             return Err(Errno::EAGAIN);
@@ -302,7 +302,7 @@ impl Pairs {
         &mut self,
         fd: Fd,
         what: Key,
-        scene: &mut Scene<'_, '_, W>,
+        scene: &mut Scene<'_, W>,
     ) -> Result<u32, Errno> {
         let Some((slot, conn)) = self.conns.of(fd).filter(|(_, conn)| conn.live) else {
             return self.call_in_vain(fd, what);

@@ -38,7 +38,7 @@ impl Pairs {
         &mut self,
         fd: Fd,
         to: Endpoint,
-        scene: &mut Scene<'_, '_, W>,
+        scene: &mut Scene<'_, W>,
     ) -> Result<u32, Errno> {
         if self.gave_up.is_some() {
             return Act::Connect.says_nothing();
@@ -75,7 +75,7 @@ impl Pairs {
         &mut self,
         slot: u32,
         key: Key,
-        scene: &mut Scene<'_, '_, W>,
+        scene: &mut Scene<'_, W>,
     ) -> Result<u32, Errno> {
         self.event(slot, key, None, scene)
     }
@@ -87,7 +87,7 @@ impl Pairs {
         slot: u32,
         key: Key,
         flight: Option<&Flight>,
-        scene: &mut Scene<'_, '_, W>,
+        scene: &mut Scene<'_, W>,
     ) -> Result<u32, Errno> {
         let end = key.end();
         if self.conns.at(slot).heeds[end]
@@ -140,7 +140,7 @@ impl Pairs {
         &mut self,
         slot: u32,
         end: usize,
-        scene: &Scene<'_, '_, W>,
+        scene: &Scene<'_, W>,
     ) -> Option<&'static str> {
         let Self { lands, conns, yard, .. } = self;
         let conn = conns.at(slot);
@@ -244,7 +244,7 @@ fn look_up<W: Watch>(
     lands: &mut [Land],
     graph: &mut Graph,
     key: Key,
-    scene: &mut Scene<'_, '_, W>,
+    scene: &mut Scene<'_, W>,
 ) -> Result<u32, &'static str> {
     let room = scene.ground.kernel.bucket_room() > 0;
     let mut found = graph.find(conn.node, key);
@@ -279,7 +279,7 @@ fn learn<W: Watch>(
     lands: &mut [Land],
     graph: &mut Graph,
     mut key: Key,
-    scene: &mut Scene<'_, '_, W>,
+    scene: &mut Scene<'_, W>,
 ) -> Result<u32, &'static str> {
     let kernel = &mut *scene.ground.kernel;
     let land = &mut lands[conn.land as usize];
