@@ -45,6 +45,9 @@ const WAYS: usize = 4;
 /// How many sets: 4,096 × 4 flows are what ends within a few seconds at thousands of closes per
 /// second, and the table stays in the processor's cache.
 const SETS: usize = 1 << 12;
+/// So many places are found without a search.
+const RECENT: usize = 1 << 8;
+const _: () = assert!(SETS * WAYS <= 1 << 16, "a place is kept in 16 bits");
 
 /// An event as the table keeps it: its numbers lie elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +85,8 @@ pub(super) struct Pasts {
     /// The way that each set gives away next.
     turns: Vec<u8>,
     entries: Vec<Entry>,
+    /// Where the flows stand that were told of last: what comes next of one of them comes soon.
+    recent: [u16; RECENT],
     /// By entry, if a bucket was refused.
     refusals: Vec<Refusal>,
     /// The last connect(): when, on which ports, and what was forgotten because of it.
@@ -108,6 +113,7 @@ impl Pasts {
             marks: vec![[0; WAYS]; sets],
             turns: vec![0; sets],
             entries: vec![Entry::new(FourTuple::default()); sets * WAYS],
+            recent: [0; RECENT],
             refusals: vec![Refusal::default(); sets * WAYS],
             renewed: None,
         }
@@ -170,10 +176,22 @@ impl Pasts {
         if let Some(place) = place {
             let sets = self.marks.len();
             self.marks[place % sets][place / sets] = 0;
+            self.entries[place].flow = FourTuple::default();
         }
     }
     /// The number of the flow's entry; makes one in place of the one that came first into its set.
+    #[inline]
     fn entry(&mut self, flow: FourTuple) -> usize {
+        let recent = usize::from(flow.sport.wrapping_add(flow.dport)) % RECENT;
+        let number = usize::from(self.recent[recent]);
+        if self.entries[number].flow == flow {
+            return number;
+        }
+        let number = self.find_or_make(flow);
+        self.recent[recent] = number as u16;
+        number
+    }
+    fn find_or_make(&mut self, flow: FourTuple) -> usize {
         let (set, mark) = self.find_set(flow);
         self.place_in((set, mark), flow).unwrap_or_else(|| {
             let way = usize::from(self.turns[set]);
