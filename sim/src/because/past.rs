@@ -324,6 +324,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_forgotten_is_not_found_where_it_stood() {
+        let mut pasts = Pasts::default();
+        let at = |s| Instant::ZERO + finwait_model::time::Span::secs(s);
+        let ended = |port| {
+            let (state, why) = (TcpState::LastAck, SockEnd::Done);
+            Note::Destroyed { flow: flow(port), state, why }
+        };
+        note(&mut pasts, at(1), &Note::Orphaned { flow: flow(1), state: TcpState::LastAck });
+        note(&mut pasts, at(2), &Note::RequestBorn { flow: flow(1) });
+        note(&mut pasts, at(3), &ended(1));
+        // Where the place of that one is looked for first, another one's is kept.
+        let other = 1 + RECENT as u16;
+        note(&mut pasts, at(4), &Note::Orphaned { flow: flow(other), state: TcpState::LastAck });
+        note(&mut pasts, at(5), &ended(other));
+        note(&mut pasts, at(6), &ended(1));
+        let past = |port| pasts.find(flow(port)).expect("it is remembered");
+        let gone = |s| Some((at(s), Fatal::Destroyed(TcpState::LastAck, SockEnd::Done)));
+        assert_eq!((past(1).orphaned, past(1).fatal), (None, gone(6)));
+        let orphaned = Some((at(4), TcpState::LastAck));
+        assert_eq!((past(other).orphaned, past(other).fatal), (orphaned, gone(5)));
+    }
+
+    #[test]
     fn a_connect_that_fails_at_once_forgets_nothing() {
         let mut pasts = Pasts::default();
         let at = |s| Instant::ZERO + finwait_model::time::Span::secs(s);
