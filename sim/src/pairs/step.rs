@@ -106,7 +106,7 @@ impl Pairs {
             return key.act().says_nothing();
         }
         conn.events.push(Event { at: scene.now, key });
-        let matters = flight.map_or(key.sends(), |flight| flight.bound.payload);
+        let matters = flight.map_or_else(|| key.sends(), |flight| flight.bound.payload);
         let key = if matters { conn.aged(key, scene.now, scene.ground.kernel) } else { key };
         let edge = match graph.plain(conn.node, key) {
             Some(edge) => edge,
