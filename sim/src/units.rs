@@ -17,6 +17,7 @@ pub struct Rate {
 impl Rate {
     /// When occurrence number `index` is due, counted from 0 at the beginning.
     pub fn due(self, index: u64) -> Span {
+        // As a rule one word holds it, and a client asks for each connection that it opens.
         if let Some(ns) = self.per.ns.checked_mul(index) {
             return Span::nanos(ns / self.count);
         }

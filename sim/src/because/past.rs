@@ -208,24 +208,32 @@ impl Pasts {
             self.orphan(past.flow, at, state);
         }
         if let Some((at, fatal)) = past.fatal {
-            let place = self.entry(past.flow);
             let kind = match fatal {
                 Fatal::BucketRefused { substate, count, limit, next_expiry } => {
-                    self.refusals[place] = Refusal { count, limit, next_expiry };
-                    Kind::BucketRefused(substate)
+                    let refusal = Refusal { count, limit, next_expiry };
+                    return self.refuse(past.flow, at, substate, refusal);
                 }
                 Fatal::BucketStands(substate) => Kind::BucketStands(substate),
                 Fatal::BucketDied(substate, how) => Kind::BucketDied(substate, how),
                 Fatal::Destroyed(state, why) => Kind::Destroyed(state, why),
                 Fatal::RequestDied(why) => Kind::RequestDied(why),
             };
-            self.kill_at(place, at, kind);
+            self.kill(past.flow, at, kind);
         }
     }
     fn orphan(&mut self, flow: FourTuple, at: Instant, state: TcpState) {
         let place = self.entry(flow);
         let entry = &mut self.entries[place];
         (entry.orphaned, entry.orphaned_at) = (Some(state), at);
+    }
+    fn refuse(&mut self, flow: FourTuple, at: Instant, substate: TcpState, refusal: Refusal) {
+        let place = self.entry(flow);
+        self.refusals[place] = refusal;
+        self.kill_at(place, at, Kind::BucketRefused(substate));
+    }
+    fn kill(&mut self, flow: FourTuple, at: Instant, kind: Kind) {
+        let place = self.entry(flow);
+        self.kill_at(place, at, kind);
     }
     fn kill_at(&mut self, place: usize, at: Instant, kind: Kind) {
         let entry = &mut self.entries[place];
@@ -235,9 +243,8 @@ impl Pasts {
     pub(super) fn note(&mut self, at: Instant, flow: FourTuple, note: &Note) {
         let kind = match *note {
             Note::BucketRefused { substate, count, limit, next_expiry, .. } => {
-                let place = self.entry(flow);
-                self.refusals[place] = Refusal { count, limit, next_expiry };
-                return self.kill_at(place, at, Kind::BucketRefused(substate));
+                let refusal = Refusal { count, limit, next_expiry };
+                return self.refuse(flow, at, substate, refusal);
             }
             Note::BucketBorn { substate, .. } => Kind::BucketStands(substate),
             Note::BucketTimeWait { .. } => Kind::BucketStands(TcpState::TimeWait),
@@ -281,8 +288,7 @@ impl Pasts {
             }
             Note::State { .. } | Note::Timer { .. } | Note::Drop { .. } => return,
         };
-        let place = self.entry(flow);
-        self.kill_at(place, at, kind);
+        self.kill(flow, at, kind);
     }
 }
 

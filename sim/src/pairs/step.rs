@@ -212,9 +212,6 @@ impl Conn {
         door.coming += 1;
         door.fd.is_some() && 2 * door.coming <= door.room
     }
-}
-
-impl Conn {
     /// What tells an event from others in which payload comes or leaves: for how many ticks none had come
     /// at that end. If that, or the time since some left, is very long, it is not like that of others.
     fn aged(&mut self, key: Key, now: Instant, kernel: &Kernel) -> Key {
